@@ -1,0 +1,26 @@
+"""What is asked for: frozen dataclasses, one sentence of help on every field, no torch.
+
+Every value is checked when the object is made, so that a wrong one is refused before any work begins.
+"""
+
+from qkvae.config.block import Block
+from qkvae.config.families import Seq2Seq
+from qkvae.config.generation import Generation
+from qkvae.config.names import nearest
+from qkvae.config.serial import from_dict, to_dict
+from qkvae.config.tasks import TASKS, Translation, TranslationData
+from qkvae.config.training import Optimizer, Training
+
+__all__ = [
+    "TASKS",
+    "Block",
+    "Generation",
+    "Optimizer",
+    "Seq2Seq",
+    "Training",
+    "Translation",
+    "TranslationData",
+    "from_dict",
+    "nearest",
+    "to_dict",
+]

@@ -1,0 +1,74 @@
+"""One Transformer block: the choices that every family shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qkvae.config import checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The block: attention, feed-forward, normalisation and positions."""
+
+    dim: int = 256
+    """Width of the residual stream."""
+
+    heads: int = 4
+    """Attention heads; each is dim / heads wide."""
+
+    key_heads: int | None = None
+    """Heads of the keys and values (grouped-query attention); as many as heads if not given."""
+
+    hidden: int = 1024
+    """Width of the feed-forward's hidden layer."""
+
+    activation: Literal["relu", "gelu", "swiglu"] = "relu"
+    """Feed-forward: max(0, x), x times the normal distribution function, or SiLU-gated."""
+
+    norm: Literal["layer", "rms", "std"] = "layer"
+    """LayerNorm, RMSNorm, or the teaching form (x - mean) / (std + eps)."""
+
+    norm_order: Literal["pre", "post"] = "pre"
+    """Normalise what a part reads (pre), or the sum after it as the 2017 paper does (post)."""
+
+    eps: float = 1e-5
+    """Added under the square root of the normalisation, so that a constant row does not divide by zero."""
+
+    positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = "sinusoidal"
+    """How a token's place is made known."""
+
+    base: float = 10000.0
+    """Longest wavelength of sinusoidal and rotary positions, divided by two pi."""
+
+    window: int | None = None
+    """Self-attention sees at most this many neighbours on each side; everything if not given."""
+
+    dropout: float = 0.1
+    """Probability with which a channel is zeroed while training."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 1, "dim", "heads", "key_heads", "hidden", "window")
+        checks.above_zero(self, "eps", "base")
+        checks.fraction(self, "dropout")
+        checks.one_of(self, "activation", "norm", "norm_order", "positions")
+        if self.dim % self.heads:
+            raise ValueError(
+                f"dim is {self.dim} and heads is {self.heads}: heads must divide dim, "
+                f"for example heads {_divisor(self.dim, self.heads)}"
+            )
+        if self.key_heads is not None and self.heads % self.key_heads:
+            raise ValueError(f"key_heads is {self.key_heads}, but must divide heads, which is {self.heads}")
+        if self.positions == "rotary" and self.width % 2:
+            raise ValueError(f"rotary positions need an even head width, but dim / heads is {self.width}")
+
+    @property
+    def width(self) -> int:
+        """Width of one head, dim / heads."""
+        return self.dim // self.heads
+
+
+def _divisor(dim: int, heads: int) -> int:
+    """The divisor of ``dim`` nearest to ``heads``."""
+    return min((d for d in range(1, dim + 1) if dim % d == 0), key=lambda d: abs(d - heads))

@@ -1,0 +1,57 @@
+"""The checks that config classes share; each message names the field, both numbers and the cure."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_type_hints
+
+from qkvae.config.names import nearest
+
+
+def at_least(config: object, low: float, *fields: str) -> None:
+    """Refuse a field below ``low``.  A field that is None was not asked for and passes.
+
+    Raises:
+        ValueError: a field is smaller than ``low``.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and not value >= low:
+            raise ValueError(f"{field} is {value}, but must be at least {low}")
+
+
+def above_zero(config: object, *fields: str) -> None:
+    """Refuse a field that is not greater than zero.
+
+    Raises:
+        ValueError: a field is zero or negative.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and not value > 0:
+            raise ValueError(f"{field} is {value}, but must be greater than 0")
+
+
+def fraction(config: object, *fields: str) -> None:
+    """Refuse a field outside [0, 1).
+
+    Raises:
+        ValueError: a field is negative, one or more.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and not 0 <= value < 1:
+            raise ValueError(f"{field} is {value}, but must be at least 0 and less than 1")
+
+
+def one_of(config: object, *fields: str) -> None:
+    """Refuse a value that the field's ``Literal`` does not name.
+
+    Raises:
+        ValueError: the value is not one of the literal's; the nearest known one is named.
+    """
+    hints: dict[str, Any] = get_type_hints(type(config))
+    for field in fields:
+        value = getattr(config, field)
+        known = [str(arg) for arg in get_args(hints[field])]
+        if value not in known:
+            raise ValueError(f'{field} is "{value}": {nearest(str(value), known)}')

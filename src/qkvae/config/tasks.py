@@ -1,0 +1,88 @@
+"""One dataclass per task: everything that decides a run.  The table at the end is the list of tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qkvae.config import checks
+from qkvae.config.families import Seq2Seq
+from qkvae.config.generation import Generation
+from qkvae.config.training import Optimizer, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationData:
+    """Where the sentence pairs are and how they become tokens."""
+
+    paths: tuple[str, ...] = ()
+    """Two aligned files, or one table (.tsv .csv .jsonl .zip) or data-set name; the embedded default if none."""
+
+    valid: tuple[str, ...] = ()
+    """Likewise, to validate on; a part split off by hash if none."""
+
+    source: str | None = None
+    """Column of the source sentences, by name or by number from 0."""
+
+    target: str | None = None
+    """Column of the target sentences, by name or by number from 0."""
+
+    tokenizer: Literal["bpe", "word"] = "bpe"
+    """Byte-level byte-pair encoding, or whole words with a frequency cut-off."""
+
+    vocab_size: int = 8000
+    """Largest number of tokens, special tokens included; both languages share them."""
+
+    min_frequency: int = 2
+    """A pair (bpe) or a word (word) seen less often than this gets no token of its own."""
+
+    bpe_dropout: float | None = None
+    """Probability that a merge is skipped while training; 0.1 for bpe if not given, and nothing for words."""
+
+    max_length: int = 256
+    """Sentences of more tokens are left out of training and counted."""
+
+    label_smoothing: float = 0.1
+    """Part of the target probability spread evenly over the vocabulary."""
+
+    valid_fraction: float = 0.05
+    """Part split off for validation, by hash of the source side, if valid is not given."""
+
+    def __post_init__(self) -> None:
+        checks.one_of(self, "tokenizer")
+        checks.at_least(self, 1, "min_frequency", "max_length")
+        checks.at_least(self, 300 if self.tokenizer == "bpe" else 10, "vocab_size")
+        checks.fraction(self, "bpe_dropout", "label_smoothing")
+        checks.above_zero(self, "valid_fraction")
+        checks.fraction(self, "valid_fraction")
+        if self.tokenizer == "word" and self.bpe_dropout is not None:
+            raise ValueError(f"bpe_dropout {self.bpe_dropout} has no effect on tokenizer word: leave it out")
+
+    @property
+    def merge_dropout(self) -> float:
+        """The probability in force: what was asked for, or the default of the tokenizer's kind."""
+        default = 0.1 if self.tokenizer == "bpe" else 0.0
+        return default if self.bpe_dropout is None else self.bpe_dropout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """Train an encoder-decoder on sentence pairs."""
+
+    data: TranslationData = field(default_factory=TranslationData)
+    """The sentence pairs."""
+
+    model: Seq2Seq = field(default_factory=Seq2Seq)
+    """The model."""
+
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    """The optimiser."""
+
+    training: Training = field(default_factory=Training)
+    """The loop."""
+
+    generation: Generation = field(default_factory=Generation)
+    """How the trained run translates."""
+
+
+TASKS: dict[str, type[Translation]] = {"translation": Translation}

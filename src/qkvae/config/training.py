@@ -1,0 +1,103 @@
+"""How weights are found: the loop and the optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qkvae.config import checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """The optimiser and its schedule."""
+
+    name: Literal["muon", "adamw"] = "muon"
+    """Muon for the matrices with AdamW for the rest, or AdamW for all."""
+
+    lr: float = 4e-3
+    """Peak learning rate of the matrices (Muon: rescaled to the size of an AdamW update)."""
+
+    lr_rest: float | None = None
+    """Peak learning rate of embeddings, biases and norms; lr if not given."""
+
+    weight_decay: float = 0.05
+    """Decoupled weight decay of the matrices."""
+
+    beta1: float = 0.9
+    """AdamW's decay of the mean of gradients."""
+
+    beta2: float = 0.98
+    """AdamW's decay of the mean of squared gradients."""
+
+    momentum: float = 0.95
+    """Muon's decay of the mean of gradients."""
+
+    schedule: Literal["linear", "cosine", "wsd", "noam", "inverse-sqrt", "constant"] = "linear"
+    """The learning rate's course after the warm-up."""
+
+    warmup: float = 0.05
+    """Part of the training over which the learning rate climbs from zero."""
+
+    cooldown: float = 0.3
+    """Part of the training over which the wsd schedule falls to zero."""
+
+    clip: float = 1.0
+    """Gradients longer than this (norm over all of them) are shortened to it; 0 leaves them."""
+
+    def __post_init__(self) -> None:
+        checks.one_of(self, "name", "schedule")
+        checks.above_zero(self, "lr", "lr_rest")
+        checks.at_least(self, 0, "weight_decay", "clip")
+        checks.fraction(self, "beta1", "beta2", "momentum", "warmup", "cooldown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long, on what, and how often to look and to save."""
+
+    minutes: float | None = None
+    """Stop after this many minutes, preparation and last evaluation included; 10 if steps is not given either."""
+
+    steps: int | None = None
+    """Stop after this many optimiser steps instead."""
+
+    batch_tokens: int = 2048
+    """Target tokens in one optimiser step, padding not counted."""
+
+    accumulate: int = 1
+    """Batches whose gradients are added up, each token weighing the same, before a step."""
+
+    validations: int = 20
+    """Times the model is evaluated in the course of the training."""
+
+    patience: int | None = None
+    """Stop after this many evaluations without a better one; never if not given."""
+
+    average: Literal["ema", "none"] = "ema"
+    """Use an exponential moving average of the weights, or the last weights."""
+
+    seed: int = 1
+    """Seed of everything random: the order of data, the first weights, dropout."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the products; the weights are kept in fp32 either way.  auto measures which is quicker."""
+
+    save_every: float = 60.0
+    """Seconds between saves of what resuming needs."""
+
+    workers: int = 0
+    """Processes that prepare batches beside the training."""
+
+    def __post_init__(self) -> None:
+        checks.above_zero(self, "minutes", "save_every")
+        checks.at_least(self, 1, "steps", "batch_tokens", "accumulate", "validations", "patience")
+        checks.at_least(self, 0, "workers", "seed")
+        checks.one_of(self, "average", "device", "precision")
+        if self.minutes is not None and self.steps is not None:
+            raise ValueError(
+                f"minutes is {self.minutes} and steps is {self.steps}: give one of them, the other follows from it"
+            )
