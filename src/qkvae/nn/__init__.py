@@ -1,0 +1,1 @@
+"""The parts of a Transformer: tensors in, tensors out."""

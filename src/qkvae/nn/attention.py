@@ -1,0 +1,154 @@
+"""Scaled dot-product attention: a pure function with three kernels that agree, chosen from the mask's description."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from qkvae.nn.masks import EVERYTHING, Mask
+
+
+def attention(
+    queries: Float[Tensor, "b h n w"],
+    keys: Float[Tensor, "b k m w"],
+    values: Float[Tensor, "b k m w"],
+    mask: Mask = EVERYTHING,
+    bias: Float[Tensor, "#h n m"] | None = None,
+    offset: int = 0,
+) -> Float[Tensor, "b h n w"]:
+    """softmax(Q Kᵀ / √w + bias) V over the keys that the mask allows.
+
+    Vaswani et al. 2017, arXiv:1706.03762, equation 1.  Query i stands at place ``offset + i`` of the keys'
+    sequence.  With fewer key heads k than query heads h, each is shared by h/k of them (Ainslie et al. 2023,
+    arXiv:2305.13245).  A query that may see nothing gets zeros.
+
+    >>> q = k = v = torch.eye(2)[None, None]
+    >>> attention(q, k, v, Mask(causal=True))[0, 0]
+    tensor([[1.0000, 0.0000],
+            [0.3302, 0.6698]])
+    """
+    keys, values = shared(keys, queries), shared(values, queries)
+    n, m = queries.shape[2], keys.shape[2]
+    if n == 1 and mask.only_causal and offset == m - 1:
+        mask = EVERYTHING  # the newest place: all keys are its past
+    if bias is None and offset == 0 and n == m and mask.window is not None and mask.documents is None:
+        # Below a few windows the blocks hold more than the square they replace.
+        if n > 4 * mask.window:
+            return windowed(queries, keys, values, mask)
+    # bf16 SDPA is slow on short rows of a processor, backwards up to ten times.
+    if queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and n * m <= 256 * 256:
+        return explicit(queries, keys, values, mask, bias, offset)
+    return fused(queries, keys, values, mask, bias, offset)
+
+
+def scores(
+    queries: Float[Tensor, "b h n w"],
+    keys: Float[Tensor, "b h m w"],
+    mask: Mask = EVERYTHING,
+    bias: Float[Tensor, "#h n m"] | None = None,
+    offset: int = 0,
+) -> Float[Tensor, "b h n m"]:
+    """Q Kᵀ / √w + bias, and −∞ where the mask forbids."""
+    n, m = queries.shape[2], keys.shape[2]
+    raw = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]))
+    if bias is not None:
+        raw = raw + bias
+    if mask.hides_nothing:
+        return raw
+    return raw.masked_fill(~mask.allowed(n, m, offset, queries.device), -math.inf)
+
+
+def weights(scores: Float[Tensor, "b h n m"]) -> Float[Tensor, "b h n m"]:
+    """softmax over the keys; exactly zero where the score is −∞, also where all of a row are."""
+    shares = scores.softmax(-1)
+    return shares.masked_fill(scores == -math.inf, 0.0)
+
+
+def explicit(
+    queries: Float[Tensor, "b h n w"],
+    keys: Float[Tensor, "b h m w"],
+    values: Float[Tensor, "b h m w"],
+    mask: Mask = EVERYTHING,
+    bias: Float[Tensor, "#h n m"] | None = None,
+    offset: int = 0,
+) -> Float[Tensor, "b h n w"]:
+    """The equation as it is written: scores, softmax, weighted sum."""
+    raw = scores(queries, keys, mask, bias, offset)
+    # Where every row sees some key, the softmax of −∞ is already an exact zero.
+    shares = raw.softmax(-1) if _every_row_sees(mask, queries.shape[2], keys.shape[2], offset) else weights(raw)
+    return shares @ values
+
+
+def fused(
+    queries: Float[Tensor, "b h n w"],
+    keys: Float[Tensor, "b h m w"],
+    values: Float[Tensor, "b h m w"],
+    mask: Mask = EVERYTHING,
+    bias: Float[Tensor, "#h n m"] | None = None,
+    offset: int = 0,
+) -> Float[Tensor, "b h n w"]:
+    """PyTorch's fused kernel, which never holds the n × m weights."""
+    n, m = queries.shape[2], keys.shape[2]
+    if bias is None and mask.hides_nothing:
+        return F.scaled_dot_product_attention(queries, keys, values)
+    if bias is None and offset == 0 and n == m and mask.only_causal:
+        return F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+    allowed = mask.allowed(n, m, offset, queries.device)
+    if bias is None:
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed)
+    else:
+        added = bias.to(queries.dtype).masked_fill(~allowed, -math.inf)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=added)
+    if _every_row_sees(mask, n, m, offset):
+        return mixed
+    return mixed.masked_fill(~allowed.any(-1, keepdim=True), 0.0)
+
+
+def windowed(
+    queries: Float[Tensor, "b h n w"],
+    keys: Float[Tensor, "b h n w"],
+    values: Float[Tensor, "b h n w"],
+    mask: Mask,
+) -> Float[Tensor, "b h n w"]:
+    """Window attention at a cost linear in the length: blocks of one window's size, each with its neighbours.
+
+    Block i of the queries can see blocks i−1, i and, unless the mask is causal, i+1 of the keys.
+    """
+    b, h, n, w = queries.shape
+    allowed = mask.window_table(n, queries.device)
+    c, s, t = allowed.shape[2:]
+    after = c * s - n + (0 if mask.causal else s)
+
+    def blocks(x: Tensor, before: int, after: int) -> Tensor:
+        return F.pad(x, (0, 0, before, after)).view(b, h, -1, s, w).transpose(1, 2)  # [b, c, h, s, w]
+
+    def neighbours(x: Tensor) -> Tensor:
+        x = blocks(x, s, after)
+        return torch.cat([x[:, i : i + c] for i in range(t // s)], dim=3)
+
+    # Blocks become rows of the batch, so that one kernel call serves all of them.
+    rows = [x.flatten(0, 1) for x in (blocks(queries, 0, c * s - n), neighbours(keys), neighbours(values))]
+    table = allowed.transpose(1, 2).expand(b, c, 1, s, t).flatten(0, 1)
+    mixed = F.scaled_dot_product_attention(*rows, attn_mask=table)
+    mixed = mixed.masked_fill(~table.any(-1, keepdim=True), 0.0)
+    return mixed.view(b, c, h, s, w).transpose(1, 2).reshape(b, h, c * s, w)[:, :, :n]
+
+
+def shared(x: Tensor, queries: Tensor) -> Tensor:
+    """Each key head repeated for the query heads that share it."""
+    groups = queries.shape[1] // x.shape[1]
+    return x if groups == 1 else x.repeat_interleave(groups, dim=1)
+
+
+def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
+    """Whether it is certain, without looking at any tensor, that each query may see some key.
+
+    A causal query sees its own place, a window holds its own place; lengths and documents may leave nothing.
+    Rows of length 0 do not come from `data.batches`, but a mask made by hand may have them.
+    """
+    own_place_exists = offset + n <= m
+    return mask.hides_nothing or (mask.same_for_all_rows and own_place_exists)

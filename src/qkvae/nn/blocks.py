@@ -1,0 +1,111 @@
+"""The Transformer's block, pre- and post-normalised, and stacks of it."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from qkvae import config
+from qkvae.nn.cache import Cache, Memory, Past
+from qkvae.nn.dropout import Residual
+from qkvae.nn.feedforward import FeedForward
+from qkvae.nn.masks import EVERYTHING, Mask
+from qkvae.nn.multihead import CrossAttention, SelfAttention
+from qkvae.nn.norms import make_norm
+from qkvae.nn.positions import make_bias
+from qkvae.nn.taps import Tap
+
+
+class Block(nn.Module):
+    """The parts of one block: self-attention, cross-attention if it is a decoder's, feed-forward."""
+
+    def __init__(self, block: config.Block, length: int, cross: bool) -> None:
+        super().__init__()
+        self.attention = SelfAttention(block, length)
+        self.norm1 = make_norm(block)
+        if cross:
+            self.cross_attention = CrossAttention(block)
+            self.norm2 = make_norm(block)
+        self.feedforward = FeedForward(block)
+        self.norm3 = make_norm(block)
+        self.add = Residual(block.dropout)
+        self.residual_pre, self.residual_mid, self.residual_post = Tap(), Tap(), Tap()
+
+
+class PreNormBlock(Block):
+    """Each part reads the normalised stream and adds to it: x + part(norm(x)).
+
+    Xiong et al. 2020, arXiv:2002.04745.  The stack ends with a norm of its own.
+    """
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        mask: Mask = EVERYTHING,
+        bias: Tensor | None = None,
+        memory: Memory | None = None,
+        past: Past | None = None,
+        offset: int = 0,
+    ) -> Float[Tensor, "b n d"]:
+        x = self.residual_pre(x)
+        x = self.add(x, self.attention(self.norm1(x), mask, bias, past, offset))
+        if memory is not None:
+            x = self.add(x, self.cross_attention(self.norm2(x), memory))
+        x = self.residual_mid(x)
+        x = self.add(x, self.feedforward(self.norm3(x)))
+        return self.residual_post(x)
+
+
+class PostNormBlock(Block):
+    """The sum of stream and part is normalised: norm(x + part(x)).  Vaswani et al. 2017, section 3.1."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        mask: Mask = EVERYTHING,
+        bias: Tensor | None = None,
+        memory: Memory | None = None,
+        past: Past | None = None,
+        offset: int = 0,
+    ) -> Float[Tensor, "b n d"]:
+        x = self.residual_pre(x)
+        x = self.norm1(self.add(x, self.attention(x, mask, bias, past, offset)))
+        if memory is not None:
+            x = self.norm2(self.add(x, self.cross_attention(x, memory)))
+        x = self.residual_mid(x)
+        x = self.norm3(self.add(x, self.feedforward(x)))
+        return self.residual_post(x)
+
+
+class Stack(nn.Module):
+    """``depth`` blocks, one after the other, under one mask and one bias; pre-norm stacks end with a norm."""
+
+    def __init__(self, block: config.Block, depth: int, length: int, cross: bool = False) -> None:
+        super().__init__()
+        kind = PreNormBlock if block.norm_order == "pre" else PostNormBlock
+        self.blocks = nn.ModuleList(kind(block, length, cross) for _ in range(depth))
+        self.bias = make_bias(block)
+        self.norm = make_norm(block) if block.norm_order == "pre" else nn.Identity()
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        mask: Mask = EVERYTHING,
+        memories: list[Memory] | None = None,
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "b n d"]:
+        """With a cache, x continues the sequence that the cache remembers."""
+        offset = 0 if cache is None else cache.length
+        n = x.shape[1]
+        bias = None if self.bias is None else self.bias(n, offset + n, offset)
+        for i, block in enumerate(self.blocks):
+            memory = None if memories is None else memories[i]
+            past = None if cache is None else cache.pasts[i]
+            x = block(x, mask, bias, memory, past, offset)
+        if cache is not None:
+            cache.length += n
+        return self.norm(x)
+
+    def remember(self, encoded: Float[Tensor, "b n d"], mask: Mask) -> list[Memory]:
+        """The encoder's output as the keys and values of each block's cross-attention."""
+        return [block.cross_attention.remember(encoded, mask) for block in self.blocks]

@@ -1,0 +1,126 @@
+"""The mask law: a mask is a small description; its truth table is boolean, True = may look, and is built here only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mask:
+    """Which keys each query may look at.  All conditions hold together.
+
+    Query i stands at place ``offset + i`` of the keys' sequence (``offset`` is not 0 when earlier keys come from a
+    cache).
+
+    >>> mask = Mask(causal=True) & Mask(key_lengths=torch.tensor([2]))
+    >>> mask.allowed(3, 3)[0, 0].int()
+    tensor([[1, 0, 0],
+            [1, 1, 0],
+            [1, 1, 0]], dtype=torch.int32)
+    """
+
+    causal: bool = False
+    """A query sees its own place and the past only."""
+
+    window: int | None = None
+    """A query sees at most this many places on each side of its own."""
+
+    key_lengths: Int[Tensor, "b"] | None = None
+    """Keys from this place on are padding."""
+
+    documents: Int[Tensor, "b n"] | None = None
+    """Several documents packed in one row: a query sees keys of its own document only."""
+
+    key_documents: Int[Tensor, "b m"] | None = None
+    """The keys' documents, where they are not the queries' own."""
+
+    _tables: dict[tuple[object, ...], Tensor] = field(default_factory=dict[tuple[object, ...], Tensor], init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"a window of {self.window}, but it must be at least 1")
+        assert self.documents is not None or self.key_documents is None
+
+    def __and__(self, other: Mask) -> Mask:
+        """Both conditions together."""
+        windows = [w for w in (self.window, other.window) if w is not None]
+        lengths = [x for x in (self.key_lengths, other.key_lengths) if x is not None]
+        if self.documents is not None and other.documents is not None:
+            raise ValueError("both masks name documents: number the documents once")
+        packed = self if self.documents is not None else other
+        return Mask(
+            causal=self.causal or other.causal,
+            window=min(windows) if windows else None,
+            key_lengths=torch.minimum(*lengths) if len(lengths) == 2 else lengths[0] if lengths else None,
+            documents=packed.documents,
+            key_documents=packed.key_documents,
+        )
+
+    @property
+    def same_for_all_rows(self) -> bool:
+        """Whether the truth table is the same for every row of the batch."""
+        return self.key_lengths is None and self.documents is None
+
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether every query sees every key."""
+        return self.same_for_all_rows and not self.causal and self.window is None
+
+    @property
+    def only_causal(self) -> bool:
+        """Whether the future is hidden and nothing else."""
+        return self.same_for_all_rows and self.causal and self.window is None
+
+    def allowed(
+        self, n: int, m: int, offset: int = 0, device: torch.device | str | None = None
+    ) -> Bool[Tensor, "#b 1 n m"]:
+        """The truth table, True = may look, for ``n`` queries and ``m`` keys.
+
+        It is kept, since all blocks of a stack ask for the same one.
+        """
+        asked = (n, m, offset, str(device))
+        if asked not in self._tables:
+            self._tables[asked] = self._table(n, m, offset, device)
+        return self._tables[asked]
+
+    def _table(self, n: int, m: int, offset: int, device: torch.device | str | None) -> Tensor:
+        query = torch.arange(offset, offset + n, device=device)[:, None]
+        key = torch.arange(m, device=device)[None, :]
+        table = torch.ones(1, 1, n, m, dtype=torch.bool, device=device)
+        if self.causal:
+            table = table & (key <= query)
+        if self.window is not None:
+            table = table & ((key - query).abs() <= self.window)
+        if self.key_lengths is not None:
+            table = table & (key < self.key_lengths[:, None, None, None])
+        if self.documents is not None:
+            keys = self.documents if self.key_documents is None else self.key_documents
+            table = table & (self.documents[:, None, :, None] == keys[:, None, None, :])
+        return table
+
+    def window_table(self, n: int, device: torch.device | str | None = None) -> Bool[Tensor, "#b 1 c s t"]:
+        """The truth table cut into c blocks of one window's size s: who of the neighbouring t keys may be seen.
+
+        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.
+        """
+        size = self.window
+        assert size is not None and self.documents is None
+        blocks, around = -(-n // size), 2 if self.causal else 3
+        start = torch.arange(blocks, device=device)[:, None, None] * size
+        query = start + torch.arange(size, device=device)[None, :, None]
+        key = start - size + torch.arange(around * size, device=device)[None, None, :]
+        table = ((key - query).abs() <= size) & (key >= 0) & (key < n)
+        if self.causal:
+            table = table & (key <= query)
+        table = table[None, None]
+        if self.key_lengths is not None:
+            table = table & (key < self.key_lengths[:, None, None, None, None])
+        return table
+
+
+EVERYTHING = Mask()
+"""The mask that hides nothing."""

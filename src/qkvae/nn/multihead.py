@@ -1,0 +1,105 @@
+"""Multi-head attention as modules: projections around `qkvae.nn.attention`, with a tap on every quantity."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from qkvae.config import Block
+from qkvae.nn import attention as A
+from qkvae.nn.cache import Memory, Past
+from qkvae.nn.masks import EVERYTHING, Mask
+from qkvae.nn.positions import Rotary, make_rotary
+from qkvae.nn.projection import Projection
+from qkvae.nn.taps import Tap
+
+
+def split_heads(x: Float[Tensor, "b n c"], width: int) -> Float[Tensor, "b h n w"]:
+    """Neighbouring channels form a head: [b, n, h·w] → [b, h, n, w]."""
+    return x.unflatten(-1, (-1, width)).transpose(1, 2)
+
+
+def merge_heads(x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b n c"]:
+    """Concatenate the heads: [b, h, n, w] → [b, n, h·w]."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class HeadMixer(nn.Module):
+    """What self- and cross-attention share: attend, tell who listens, concatenate the heads, project (W_O)."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        self.width = block.width
+        self.output = Projection(block.dim, (block.dim,))
+        self.queries, self.keys, self.values = Tap(), Tap(), Tap()
+        self.scores, self.weights, self.mixed = Tap(), Tap(), Tap()
+
+    def mix(
+        self,
+        queries: Float[Tensor, "b h n w"],
+        keys: Float[Tensor, "b k m w"],
+        values: Float[Tensor, "b k m w"],
+        mask: Mask,
+        bias: Tensor | None = None,
+        offset: int = 0,
+    ) -> Float[Tensor, "b h n w"]:
+        """Attention, by the fast kernel unless somebody wants to see what it never holds."""
+        queries, keys, values = self.queries(queries), self.keys(keys), self.values(values)
+        if self.scores.listening or self.weights.listening:
+            keys, values = A.shared(keys, queries), A.shared(values, queries)
+            raw = self.scores(A.scores(queries, keys, mask, bias, offset))
+            return self.mixed(self.weights(A.weights(raw)) @ values)
+        return self.mixed(A.attention(queries, keys, values, mask, bias, offset))
+
+
+class SelfAttention(HeadMixer):
+    """Each position looks at the positions of its own sequence.
+
+    MultiHead(X) = Concat(head₁, …, head_H) W_O, head_i = attention(X W_Qi, X W_Ki, X W_Vi).  Vaswani et al. 2017,
+    section 3.2.2.  The heads' matrices stand side by side in one, so that a head is a group of channels.
+    """
+
+    def __init__(self, block: Block, length: int) -> None:
+        super().__init__(block)
+        key_dim = (block.key_heads or block.heads) * block.width
+        self.qkv = Projection(block.dim, (block.dim, key_dim, key_dim))
+        self.rotary: Rotary | None = make_rotary(block, length)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        mask: Mask = EVERYTHING,
+        bias: Tensor | None = None,
+        past: Past | None = None,
+        offset: int = 0,
+    ) -> Float[Tensor, "b n d"]:
+        queries, keys, values = (split_heads(part, self.width) for part in self.qkv(x))
+        if self.rotary is not None:
+            queries, keys = self.rotary(queries, offset), self.rotary(keys, offset)
+        if past is not None:
+            known = past.append(keys, values, offset)
+            keys, values = known.keys, known.values
+        mixed = self.mix(queries, keys, values, mask, bias, offset)
+        return self.output(merge_heads(mixed))[0]
+
+
+class CrossAttention(HeadMixer):
+    """Each position of the target looks at the encoder's output: queries from x, keys and values from memory."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(block)
+        key_dim = (block.key_heads or block.heads) * block.width
+        self.q = Projection(block.dim, (block.dim,))
+        self.kv = Projection(block.dim, (key_dim, key_dim))
+
+    def forward(self, x: Float[Tensor, "rows m d"], memory: Memory) -> Float[Tensor, "rows m d"]:
+        # While decoding, the hypotheses of a sentence stand in neighbouring rows: together they are its queries.
+        together = x.view(memory.keys.shape[0], -1, x.shape[-1])
+        queries = split_heads(self.q(together)[0], self.width)
+        mixed = self.mix(queries, memory.keys, memory.values, memory.mask)
+        return self.output(merge_heads(mixed))[0].view_as(x)
+
+    def remember(self, encoded: Float[Tensor, "b n d"], mask: Mask) -> Memory:
+        """The encoder's output as keys and values: computed once for a whole translation."""
+        keys, values = self.kv(encoded)
+        return Memory(split_heads(keys, self.width), split_heads(values, self.width), mask)

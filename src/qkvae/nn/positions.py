@@ -1,0 +1,161 @@
+"""How a token's place is made known.  Without one of these a block is permutation-equivariant.
+
+Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added to
+the scores (`Alibi`, `Relative`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from qkvae.config import Block
+
+
+def sinusoids(length: int, dim: int, base: float = 10000.0) -> Float[Tensor, "length dim"]:
+    """PE(p, 2i) = sin(p / base^(2i/dim)), PE(p, 2i+1) = cos(p / base^(2i/dim)).
+
+    Vaswani et al. 2017, arXiv:1706.03762, section 3.5; the power is computed as exp(−(2i/dim)·ln base), which is
+    stable for every base.
+
+    >>> sinusoids(2, 4)
+    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
+            [0.8415, 0.5403, 0.0100, 0.9999]])
+    """
+    places = torch.arange(length, dtype=torch.float64)[:, None]
+    rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float64) * (-math.log(base) / dim))
+    angles = places * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim].float()
+
+
+class Sinusoidal(nn.Module):
+    """The fixed table of `sinusoids`, made longer when a longer sequence comes."""
+
+    def __init__(self, dim: int, base: float, length: int) -> None:
+        super().__init__()
+        self.dim, self.base = dim, base
+        self.table: Tensor
+        self.register_buffer("table", sinusoids(length, dim, base), persistent=False)
+
+    def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
+        if offset + length > len(self.table):
+            longer = sinusoids(2 * (offset + length), self.dim, self.base)
+            self.table = longer.to(self.table)
+        return self.table[offset : offset + length]
+
+
+class Learned(nn.Module):
+    """A trained vector for each place up to the longest."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(length, dim))
+        nn.init.normal_(self.table, std=0.02)
+
+    def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
+        if offset + length > len(self.table):
+            raise ValueError(
+                f"a sequence of {offset + length} tokens, but learned positions were made for {len(self.table)}: "
+                "shorten it, or train with a larger max_length"
+            )
+        return self.table[offset : offset + length]
+
+
+class Rotary(nn.Module):
+    """Turns each pair of channels (2i, 2i+1) of queries and keys by the angle p / base^(2i/width).
+
+    The product of a query at p and a key at q then depends on p − q only.  Su et al. 2021, arXiv:2104.09864; pairs
+    are channel i with channel i + width/2, which is the same up to the order of channels.
+    """
+
+    def __init__(self, width: int, base: float, length: int) -> None:
+        super().__init__()
+        self.width, self.base = width, base
+        self.cosines: Tensor
+        self.sines: Tensor
+        self._tabulate(length, torch.get_default_dtype(), torch.device("cpu"))
+
+    def _tabulate(self, length: int, dtype: torch.dtype, device: torch.device) -> None:
+        waves = sinusoids(length, self.width, self.base).to(device=device, dtype=dtype)
+        sine, cosine = waves[:, 0::2], waves[:, 1::2]
+        self.register_buffer("sines", torch.cat([-sine, sine], dim=-1), persistent=False)
+        self.register_buffer("cosines", torch.cat([cosine, cosine], dim=-1), persistent=False)
+
+    def forward(self, x: Float[Tensor, "b h n w"], offset: int = 0) -> Float[Tensor, "b h n w"]:
+        end = offset + x.shape[2]
+        if end > len(self.cosines):
+            self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
+        half = self.width // 2
+        turned = torch.cat([x[..., half:], x[..., :half]], dim=-1)
+        return x * self.cosines[offset:end] + turned * self.sines[offset:end]
+
+
+class Alibi(nn.Module):
+    """Bias −slope_h · |p − q| on the scores, slopes a geometric series.
+
+    Press et al. 2022, arXiv:2108.12409: slope_h = 2^(−8h/H), h = 1…H, for H a power of two; for other H the series
+    of the next lower power of two is filled up with every other slope of the next higher one, as there.
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        lower = 2 ** int(math.log2(heads))
+        slopes = [2 ** (-8 * (h + 1) / lower) for h in range(lower)]
+        slopes += [2 ** (-8 * (2 * h + 1) / (2 * lower)) for h in range(heads - lower)]
+        self.slopes: Tensor
+        self.register_buffer("slopes", torch.tensor(slopes), persistent=False)
+
+    def forward(self, n: int, m: int, offset: int = 0) -> Float[Tensor, "h n m"]:
+        return -self.slopes[:, None, None] * _distance(n, m, offset, self.slopes.device).abs().to(self.slopes.dtype)
+
+
+class Relative(nn.Module):
+    """A trained bias for each head and each distance, distances beyond ``reach`` sharing the last one.
+
+    Shaw et al. 2018, arXiv:1803.02155, in the form added to the scores (Raffel et al. 2020, arXiv:1910.10683),
+    without their logarithmic buckets.
+    """
+
+    def __init__(self, heads: int, reach: int = 128) -> None:
+        super().__init__()
+        self.reach = reach
+        self.table = nn.Parameter(torch.zeros(heads, 2 * reach + 1))
+
+    def forward(self, n: int, m: int, offset: int = 0) -> Float[Tensor, "h n m"]:
+        distance = _distance(n, m, offset, self.table.device).clamp(-self.reach, self.reach)
+        return self.table[:, distance + self.reach]
+
+
+def _distance(n: int, m: int, offset: int, device: torch.device) -> Tensor:
+    """q − p for query places offset…offset+n−1 and key places 0…m−1: [n, m]."""
+    return torch.arange(m, device=device)[None, :] - torch.arange(offset, offset + n, device=device)[:, None]
+
+
+def make_absolute(block: Block, length: int) -> Sinusoidal | Learned | None:
+    """What is added to the embedding, if that is how places are told."""
+    match block.positions:
+        case "sinusoidal":
+            return Sinusoidal(block.dim, block.base, length)
+        case "learned":
+            return Learned(block.dim, length)
+        case _:
+            return None
+
+
+def make_rotary(block: Block, length: int) -> Rotary | None:
+    """What turns queries and keys, if that is how places are told."""
+    return Rotary(block.width, block.base, length) if block.positions == "rotary" else None
+
+
+def make_bias(block: Block) -> Alibi | Relative | None:
+    """What is added to the scores, if that is how places are told."""
+    match block.positions:
+        case "alibi":
+            return Alibi(block.heads)
+        case "relative":
+            return Relative(block.heads)
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""Finding weights: objective, optimiser, schedule, precision, the plan and the loop."""

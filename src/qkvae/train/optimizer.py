@@ -1,0 +1,138 @@
+"""The optimisers: Muon for the matrices of the blocks, AdamW for everything else, or AdamW for all."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qkvae.config import Optimizer
+from qkvae.nn.projection import Projection
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A trained matrix of a block, whose rows may be several maps stacked."""
+
+    weight: Tensor
+    parts: tuple[int, ...]
+
+
+def matrices(model: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    """Names and row parts of the matrices inside the blocks: every `Projection`'s weight, no embedding, no head."""
+    return [
+        (f"{name}.weight", module.parts) for name, module in model.named_modules() if isinstance(module, Projection)
+    ]
+
+
+def orthogonalize(x: Tensor, steps: int = 5) -> Tensor:
+    """The nearest semi-orthogonal matrix, about: singular values pushed to within about 0.7…1.2.  [k, r, c], r ≤ c.
+
+    Newton–Schulz with the quintic of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/):
+    X ← aX + (bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), after division by the Frobenius norm.
+    """
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, then orthogonalised: W ← (1 − ηλ)W − η·0.2·√max(r, c)·orthogonalize(βm + (1 − β)g).
+
+    m ← βm + (1 − β)g.  The factor gives an update of the size of an AdamW update (Liu et al. 2025,
+    arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: matrices of
+    one shape are orthogonalised together in batched products, and a matrix that stacks several maps is taken apart
+    first.
+    """
+
+    def __init__(self, matrices: Iterable[Matrix], lr: float, weight_decay: float, momentum: float) -> None:
+        matrices = list(matrices)
+        self.parts = {id(matrix.weight): matrix.parts for matrix in matrices}
+        defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
+        super().__init__([matrix.weight for matrix in matrices], defaults)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update of every matrix that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            weights: list[Tensor] = [p for p in group["params"] if p.grad is not None]
+            gradients: list[Tensor] = [p.grad for p in weights]
+            momenta: list[Tensor] = [
+                self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in weights
+            ]
+            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+            updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            self._apply(weights, list(updates), group["lr"])
+
+    def _apply(self, weights: list[Tensor], updates: list[Tensor], lr: float) -> None:
+        """Orthogonalise all parts of one shape side by side, and subtract them."""
+        alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for weight, update in zip(weights, updates, strict=True):
+            parts = self.parts[id(weight)]
+            for w, u in zip(weight.split(parts), update.split(parts), strict=True):
+                wide = w.shape[0] <= w.shape[1]
+                w, u = (w, u) if wide else (w.T, u.T)
+                alike[w.shape[0], w.shape[1]].append((w, u))
+        for (_, longest), pairs in alike.items():
+            directions = orthogonalize(torch.stack([u for _, u in pairs]))
+            torch._foreach_add_([w for w, _ in pairs], list(directions.unbind()), alpha=-lr * 0.2 * math.sqrt(longest))
+
+
+class Optimizers:
+    """The optimisers of one training, stepped together; ``weights`` maps names to fp32 parameters."""
+
+    def __init__(self, settings: Optimizer, model: nn.Module, weights: dict[str, Tensor]) -> None:
+        self.settings = settings
+        inside = dict(matrices(model))
+        within = [Matrix(w, inside[name]) for name, w in weights.items() if name in inside]
+        rest = [w for name, w in weights.items() if name not in inside]
+        betas = (settings.beta1, settings.beta2)
+        lr_rest = settings.lr_rest or settings.lr
+        first: torch.optim.Optimizer
+        if settings.name == "muon":
+            first = Muon(within, settings.lr, settings.weight_decay, settings.momentum)
+        else:
+            decayed = [matrix.weight for matrix in within]
+            first = torch.optim.AdamW(decayed, settings.lr, betas, weight_decay=settings.weight_decay, fused=True)
+        second = torch.optim.AdamW(rest, lr_rest, betas, weight_decay=0.0, fused=True)
+        self.optimizers = [(first, settings.lr), (second, lr_rest)]
+        self.names = {id(w): name for name, w in weights.items()}
+
+    def step(self, factor: float) -> None:
+        """One update at ``factor`` times the peak learning rates."""
+        for optimizer, lr in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * factor
+            optimizer.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything the optimisers remember, named ``optimizer.<quantity>.<weight>``."""
+        return {
+            f"optimizer.{quantity}.{self.names[id(weight)]}": torch.as_tensor(value)
+            for optimizer, _ in self.optimizers
+            for weight, values in optimizer.state.items()
+            for quantity, value in values.items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Remember again what `state` gave."""
+        for optimizer, _ in self.optimizers:
+            for group in optimizer.param_groups:
+                for weight in group["params"]:
+                    ending = "." + self.names[id(weight)]
+                    memory: dict[str, Any] = {
+                        key.removeprefix("optimizer.").removesuffix(ending): value.clone()
+                        for key, value in state.items()
+                        if key.startswith("optimizer.") and key.endswith(ending)
+                    }
+                    if memory:
+                        optimizer.state[weight] = memory
