@@ -1,0 +1,75 @@
+"""``qkvae data check TASK``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cyclopts import App
+
+from qkvae.cli.flags import Settings, flags_of, with_flags
+from qkvae.cli.terminal import as_epilogue, put, to_json
+from qkvae.cli.train import combine
+from qkvae.config import TASKS, from_dict
+
+EXAMPLES = {
+    "translation": """\
+qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz
+qkvae data check translation pairs.tsv --source en --target it --json""",
+}
+
+_KEPT = ("valid", "source", "target", "max_length")
+
+
+def _command(task: str) -> Callable[..., int]:
+    """The function behind ``qkvae data check TASK``."""
+
+    def check(
+        data: tuple[str, ...],
+        /,
+        *,
+        json: bool = False,
+        settings: Settings,
+    ) -> int:
+        """Check data.
+
+        Parameters
+        ----------
+        data
+            Files to check, or the name of a data set.
+        json
+            One JSON document instead of a table.
+        """
+        asked = from_dict(TASKS[task], combine(data, settings, {})).data
+
+        from qkvae import api
+
+        report = api.check(
+            task,
+            asked.paths,
+            asked.valid,
+            source=asked.source,
+            target=asked.target,
+            max_length=asked.max_length,
+        )
+        put(to_json(report.as_dict(), indent=2) if json else report.text())
+        return 0
+
+    flags = [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[1] in _KEPT]
+    return with_flags(check, flags)
+
+
+def _app() -> App:
+    tasks = App(
+        name="check", help="Say what is doubtful in the data: duplicates, leaks, swapped sides, what is cut."
+    )
+    for task in TASKS:
+        sentence = f"Check data for the task {task}."
+        tasks.command(
+            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(EXAMPLES.get(task, ""))
+        )
+    data = App(name="data")
+    data.command(tasks)
+    return data
+
+
+app = _app()

@@ -1,0 +1,76 @@
+"""A recipe: a TOML file with everything that decides a run."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from qkvae.cli.flags import Settings
+from qkvae.config import TASKS, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a recipe file says."""
+
+    task: str | None = None
+    """The task it is for."""
+
+    licence: str | None = None
+    """The licence of its data, for the model card."""
+
+    settings: Settings
+    """The tables ``[data] [model] [optimizer] [training] [generation]``."""
+
+
+def read_recipe(path: Path, task: str) -> Recipe:
+    """Read a recipe for ``task``; its data paths are found under the folder ``QKVAE_DATA``.
+
+    Raises:
+        FileNotFoundError: the recipe, or a file it names, is not there.
+        ValueError: no TOML, an unknown table, or a recipe for another task.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no recipe in TOML: {error}") from error
+    meant, licence = document.pop("task", None), document.pop("licence", None)
+    if meant not in (None, task):
+        raise ValueError(f'{path} is a recipe for the task "{meant}", not for "{task}"')
+    if not isinstance(licence, str | None):
+        raise ValueError(f"{path}: licence is {licence!r}, but must be text")
+    known = {"task", "licence", *(field.name for field in fields(TASKS[task]))}
+    for name in document:
+        if name not in known:
+            raise ValueError(f'{path}: unknown setting "{name}": {nearest(name, known)}')
+    if "vocab" in (cast("dict[str, Any]", document.get("model")) or {}):
+        raise ValueError(
+            f"{path}: model.vocab comes from the tokenizer: leave it out, or set data.vocab_size"
+        )
+    data = document.get("data")
+    if isinstance(data, dict):
+        table = cast("dict[str, Any]", data)
+        for name in ("paths", "valid"):
+            if isinstance(table.get(name), list):
+                table[name] = [_found(str(entry), path) for entry in table[name]]
+    return Recipe(task=meant, licence=licence, settings=document)
+
+
+def _found(entry: str, recipe: Path) -> str:
+    """The file that a recipe's entry means; the name of a data set (it has no suffix) stays as it is."""
+    folder = os.environ.get("QKVAE_DATA")
+    if folder and (Path(folder) / entry).exists():
+        return str(Path(folder) / entry)
+    if Path(entry).exists() or not Path(entry).suffix:
+        return entry
+    where = (
+        f"is not in the folder {folder} that QKVAE_DATA names"
+        if folder
+        else "is not here, and QKVAE_DATA is not set"
+    )
+    raise FileNotFoundError(
+        f"{entry} (of {recipe}) {where}: set QKVAE_DATA to the folder that holds {Path(entry).parts[0]}"
+    )

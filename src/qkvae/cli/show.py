@@ -1,0 +1,41 @@
+"""``qkvae look`` and ``qkvae info``: see what is in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qkvae.cli.terminal import put, put_document
+
+
+def look(run: Path, text: str, /, *, out: Path = Path("look.html")) -> int:
+    """Write one self-contained page with the attention of every layer and head for one input.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    text
+        The input.
+    out
+        The page to write.
+    """
+    from qkvae import api
+
+    put(str(api.load(run).look(text, out)))
+    return 0
+
+
+def info(run: Path, /, *, json: bool = False) -> int:
+    """Say what a run is: task, settings, data, scores.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    json
+        One JSON document instead of a table.
+    """
+    from qkvae import api
+
+    put_document(api.load(run).info(), json)
+    return 0

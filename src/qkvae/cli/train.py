@@ -1,0 +1,172 @@
+"""``qkvae train TASK`` and ``qkvae resume``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from qkvae.cli.flags import Settings, flags_of, group, overlay, put, with_flags
+from qkvae.cli.recipe import Recipe, read_recipe
+from qkvae.cli.terminal import as_epilogue, say
+from qkvae.cli.terminal import put as put_line
+from qkvae.config import TASKS, from_dict
+
+STOPPED = 130
+
+EXAMPLES = {
+    "translation": """\
+qkvae train translation --minutes 3 --out runs/demo
+qkvae train translation train.en.gz train.de.gz --valid val.en.gz val.de.gz --minutes 30 --out runs/mine
+qkvae train translation pairs.tsv --source en --target it --model.dim 128 --steps 2000
+qkvae train translation --config recipes/europarl-en-it.toml --out runs/europarl""",
+}
+
+
+def _command(task: str) -> Callable[..., int]:
+    """The function behind ``qkvae train TASK``."""
+
+    def train(
+        data: tuple[str, ...] = (),
+        /,
+        *,
+        config: Path | None = None,
+        out: Path | None = None,
+        overwrite: bool = False,
+        quiet: bool = False,
+        replay: Path | None = None,
+        licence: str | None = None,
+        settings: Settings,
+    ) -> int:
+        """Train.
+
+        Parameters
+        ----------
+        data
+            Files to learn from, or the name of a data set; the embedded default if none.
+        config
+            A recipe (TOML); what is typed here wins over it.
+        out
+            Folder of the run; runs/TASK-DATE if not given.
+        overwrite
+            Replace the run that --out holds.
+        quiet
+            Say nothing but errors.
+        replay
+            Take every change of plan from the log of this run, so that it is repeated bit for bit.
+        licence
+            Licence of the data, for the model card.
+        """
+        recipe = read_recipe(config, task) if config else Recipe(settings={})
+        asked = from_dict(TASKS[task], combine(data, settings, recipe.settings))
+        folder = out or _free_folder(task)
+        if out is None and not quiet:
+            say(f"the run is written to {folder} (choose with --out)")
+
+        from qkvae import api
+
+        return _finish(
+            folder,
+            quiet,
+            lambda: api.train(
+                task,
+                asked,
+                out=folder,
+                overwrite=overwrite,
+                quiet=quiet,
+                replay=replay,
+                licence=licence or recipe.licence,
+            ),
+        )
+
+    return with_flags(train, flags_of(TASKS[task]))
+
+
+def combine(data: tuple[str, ...], typed: Settings, recipe: Settings) -> Settings:
+    """What was typed over what the recipe says.
+
+    A typed length (--minutes, --steps) replaces the recipe's whichever it is, and typed DATA replaces the
+    recipe's validation data too, which belong to its own.
+
+    Raises:
+        ValueError: --valid has not as many paths as DATA.
+    """
+    typed_data, recipe_data = group(typed, "data"), dict(group(recipe, "data"))
+    recipe_training = dict(group(recipe, "training"))
+    if {"minutes", "steps"} & group(typed, "training").keys():
+        recipe_training = {k: v for k, v in recipe_training.items() if k not in ("minutes", "steps")}
+    valid, paths = tuple(typed_data.get("valid", ())), data or tuple(recipe_data.get("paths", ()))
+    if valid and not paths and len(valid) % 2 == 0:
+        half = len(valid) // 2  # --valid a b c d: as many for it as are left for DATA
+        valid, data = valid[:half], valid[half:]
+        paths = data
+    if valid and len(valid) != len(paths):
+        raise ValueError(
+            f"--valid has {len(valid)} paths and DATA {len(paths)}: give as many of one as of the other"
+        )
+    if data and recipe_data.pop("valid", None) and not valid:
+        say("the recipe's validation data are left out, because DATA replaces the data they belong to")
+    under = {**recipe, "data": recipe_data, "training": recipe_training}
+    merged = overlay(under, typed)
+    if data:
+        put(merged, ("data", "paths"), data)
+    if valid:
+        put(merged, ("data", "valid"), valid)
+    return merged
+
+
+def resume(run: Path, /, *, quiet: bool = False) -> int:
+    """Go on with a run that was interrupted.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    quiet
+        Say nothing but errors.
+    """
+    from qkvae import api
+
+    return _finish(run, quiet, lambda: api.resume(run, quiet=quiet))
+
+
+def _finish(folder: Path, quiet: bool, work: Callable[[], Any]) -> int:
+    """Do the work; after it, or after Ctrl-C, say what to do next."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        if (folder / "config.json").exists():
+            say(f"\nstopped; go on with: qkvae resume {folder}")
+        else:
+            say("\nstopped before the run began; nothing was written")
+        return STOPPED
+    if not quiet:
+        say(f'try it: qkvae use {folder} "…"   see it: {folder / "report.html"}')
+    put_line(str(folder))
+    return 0
+
+
+def _free_folder(task: str) -> Path:
+    """``runs/TASK-DATE``, with a number when there is one already."""
+    name = f"{task}-{datetime.date.today().isoformat()}"
+    folder, number = Path("runs") / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+def _app() -> App:
+    tasks = App(name="train", help_epilogue="Every task has its own help: qkvae train translation --help")
+    for task, kind in TASKS.items():
+        sentence = (kind.__doc__ or "").strip().split("\n")[0]
+        tasks.command(
+            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(EXAMPLES.get(task, ""))
+        )
+    return tasks
+
+
+app = _app()

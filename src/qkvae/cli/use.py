@@ -1,0 +1,138 @@
+"""``qkvae use RUN``: one answer line per input line, in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import lzma
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from qkvae.cli.flags import Settings, flags_of, with_flags
+from qkvae.cli.terminal import put, to_json
+from qkvae.config import Generation
+
+_READ = 1 << 16
+
+
+class _Answer(Protocol):
+    source: str
+    texts: list[str]
+    scores: list[float]
+
+
+class _Readable(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+
+
+def _use(
+    run: Path,
+    text: tuple[str, ...] = (),
+    /,
+    *,
+    file: Path | None = None,
+    json: bool = False,
+    settings: Settings,
+) -> int:
+    """Answer with a trained run: each TEXT, or each line of --file or stdin.
+
+    With --nbest above 1, each answer is a line of input number, score and text, separated by tabs.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    text
+        Inputs; the lines of stdin if none.
+    file
+        A file of one input per line (plain, .gz or .xz) instead.
+    json
+        One JSON line per input: source, texts (best first), scores.
+    """
+    if text and file:
+        raise ValueError(f"TEXT and --file {file} exclude each other: give one of them")
+    if file is not None and not file.is_file():
+        raise FileNotFoundError(f"{file} is no file")
+
+    from qkvae import api
+
+    loaded = api.load(run)
+    wanted = dataclasses.replace(loaded.config.generation, **settings) if settings else None
+    nbest = (wanted or loaded.config.generation).nbest
+    number = 0
+    for lines in _inputs(text, file):
+        for answer in loaded.use(lines, wanted):
+            number += 1
+            for line in _written(cast("_Answer", answer), number, nbest, json):
+                put(line)
+    return 0
+
+
+# What is not typed is as the run was trained to do it, so no default can be shown here.
+use = with_flags(_use, [dataclasses.replace(flag, default=None) for flag in flags_of(Generation)])
+
+
+def _written(answer: _Answer, number: int, nbest: int, as_json: bool) -> Iterator[str]:
+    """The lines for one input; an answer is one line whatever it holds."""
+    if as_json:
+        yield to_json({"source": answer.source, "texts": answer.texts, "scores": answer.scores})
+    elif nbest == 1:
+        yield _line(answer.texts[0])
+    else:
+        for text, score in zip(answer.texts, answer.scores, strict=True):
+            yield f"{number}\t{score:.4f}\t{_line(text)}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
+    """The inputs, in groups of as many as are there already."""
+    if text:
+        yield list(text)
+    elif file:
+        with _opened(file) as stream:
+            yield from groups(stream, str(file))
+    else:
+        yield from groups(sys.stdin.buffer, "stdin")
+
+
+def groups(stream: Any, name: str) -> Iterator[list[str]]:
+    """Lines of a UTF-8 stream, as many at a time as have arrived.
+
+    A line typed or piped alone is handed on at once; many that are waiting come together, so that they can be
+    answered side by side.
+
+    Raises:
+        ValueError: a line is not UTF-8.
+    """
+    number, rest = 0, b""
+    while part := cast("_Readable", stream).read1(_READ):
+        *whole, rest = (rest + part).split(b"\n")
+        if whole:
+            yield list(_decoded(whole, name, number))
+            number += len(whole)
+    if rest:
+        yield list(_decoded([rest], name, number))
+
+
+def _decoded(lines: Iterable[bytes], name: str, before: int) -> Iterator[str]:
+    for number, line in enumerate(lines, before + 1):
+        try:
+            yield line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name}, line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at {error.start + 1}): "
+                "convert it to UTF-8 first"
+            ) from error
+
+
+def _opened(file: Path) -> BinaryIO:
+    if file.suffix == ".gz":
+        return cast("BinaryIO", gzip.open(file, "rb"))
+    if file.suffix == ".xz":
+        return cast("BinaryIO", lzma.open(file, "rb"))
+    return file.open("rb")
