@@ -1,0 +1,197 @@
+"""report.html: what a training did, on one page that stands alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from markupsafe import Markup
+
+from qkvae import __version__
+from qkvae.inspect import page
+from qkvae.inspect.axes import short
+from qkvae.inspect.charts import Series, heat_map, line_chart
+
+Record = Mapping[str, Any]
+POINTS = 200
+"""Points of a curve at most; more records than that are averaged in groups, and the report says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One sentence of the validation part, as it should be and as the model wrote it."""
+
+    source: str
+    reference: str
+    translation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """``weights[i][j]``: the share of source token j in what was seen while target token i was written."""
+
+    source: Sequence[str]
+    target: Sequence[str]
+    weights: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFacts:
+    """Everything the report says.  Only title, command and config must be known; the rest may be empty."""
+
+    title: str
+    """What was trained, in a few words."""
+
+    command: str
+    """The command that trains it again."""
+
+    config: Mapping[str, Any]
+    """Every setting, nested as ``config.to_dict`` gives them."""
+
+    records: Sequence[Record] = ()
+    """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr, tokens_per_second`` (training) or
+    ``valid_loss, perplexity, bleu`` (validation); a value that a record lacks is left out of its curve."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Headline figures, in the order they are shown."""
+
+    samples: Sequence[Sample] = ()
+    alignments: Sequence[Alignment] = ()
+
+    passport: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The data: files, counts, notes from reading, fingerprint, what was cut; nested as it likes."""
+
+
+def write_report(facts: ReportFacts, path: Path | str) -> Path:
+    """Write the report; it needs no network, no other file and no script.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: an alignment has not as many weights as tokens.
+    """
+    return page.write_page(path, report(facts))
+
+
+def report(facts: ReportFacts) -> str:
+    """The page as text.
+
+    >>> "<h1>dates</h1>" in report(ReportFacts(title="dates", command="qkvae train translation", config={}))
+    True
+    """
+    return page.render(
+        "report.html.j2",
+        {
+            "title": facts.title,
+            "css": page.part("base.css", "report.css"),
+            "figures": facts.figures,
+            "charts": _charts(facts.records),
+            "samples": facts.samples,
+            "alignments": [_picture(number, each) for number, each in enumerate(facts.alignments, 1)],
+            "passport": facts.passport,
+            "command": facts.command,
+            "settings": _flat(facts.config),
+            "version": __version__,
+        },
+    )
+
+
+_CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    ("Loss", "nats per token", (("loss", "training"), ("valid_loss", "validation"))),
+    ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
+    ("Perplexity on the validation part", "perplexity", (("perplexity", "perplexity"),)),
+    ("Learning rate", "learning rate", (("lr", "learning rate"),)),
+    ("Speed", "tokens per second", (("tokens_per_second", "tokens per second"),)),
+)
+"""Title, unit, and keys of the records with the names of their lines; one without records is left out."""
+
+
+def _charts(records: Sequence[Record]) -> dict[str, Any]:
+    most = max((len(_points(records, key, _step)) for *_, lines in _CURVES for key, _ in lines), default=0)
+    group = math.ceil(most / POINTS)
+    seconds = [float(record["seconds"]) for record in records if "seconds" in record]
+    last = max((int(record["step"]) for record in records if "step" in record), default=0)
+    note = f"{last:,} steps" + (f" in {short(max(seconds) / 60)} minutes" if seconds else "") + "."
+    if group > 1:
+        note += f" Where there are more than {POINTS} records, a point is the mean of {group}."
+    return {
+        "note": note,
+        "step": _set(records, _step, "step"),
+        "minute": _set(records, _minute, "minute") if seconds else [],
+    }
+
+
+def _set(records: Sequence[Record], place: Callable[[Record], float | None], x_label: str) -> list[Markup]:
+    charts: list[Markup] = []
+    for title, unit, lines in _CURVES:
+        series: list[Series] = []
+        for key, name in lines:
+            points = _thin(_points(records, key, place))
+            if points:
+                xs, ys = [x for x, _ in points], [y for _, y in points]
+                series.append(Series(name=name, xs=xs, ys=ys, marked=len(points) <= 30))
+        if series:
+            charts.append(Markup(line_chart(series, title=title, x_label=x_label, y_label=unit)))
+    return charts
+
+
+def _step(record: Record) -> float | None:
+    return record.get("step")
+
+
+def _minute(record: Record) -> float | None:
+    seconds = record.get("seconds")
+    return None if seconds is None else seconds / 60
+
+
+def _points(
+    records: Sequence[Record], key: str, place: Callable[[Record], float | None]
+) -> list[tuple[float, float]]:
+    """What the records say under a key, in the order of their places; null is NaN, and a gap in the curve."""
+    points: list[tuple[float, float]] = []
+    for record in records:
+        x = place(record)
+        if x is not None and key in record:
+            value = record[key]
+            points.append((float(x), math.nan if value is None else float(value)))
+    return sorted(points, key=lambda point: point[0])
+
+
+def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    group = math.ceil(len(points) / POINTS)
+    if group <= 1:
+        return points
+    parts = [points[start : start + group] for start in range(0, len(points), group)]
+    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
+
+
+def _picture(number: int, alignment: Alignment) -> dict[str, Any]:
+    chart = heat_map(
+        alignment.weights,
+        rows=alignment.target,
+        columns=alignment.source,
+        title=f"Sentence {number}",
+        row_label="written",
+        column_label="source",
+    )
+    rows: list[tuple[str, str, str]] = []
+    for token, weights in zip(alignment.target, alignment.weights, strict=True):
+        best = max(range(len(weights)), key=weights.__getitem__)
+        rows.append((token, alignment.source[best], short(weights[best])))
+    return {"chart": Markup(chart), "rows": rows}
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Settings as the command line names them: groups joined by dots."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            rows += _flat(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            items = cast("Sequence[object]", value)
+            rows.append((prefix + name, " ".join(map(str, items)) or None))
+        else:
+            rows.append((prefix + name, value))
+    return rows
