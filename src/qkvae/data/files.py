@@ -1,0 +1,265 @@
+"""Text files read safely: plain, .gz, .xz or inside a .zip; UTF-8 or refused; one line at a time."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import lzma
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from qkvae.config.names import nearest
+from qkvae.data.pairs import Tally
+
+LONGEST_LINE = 100_000
+"""Bytes; a longer line is no sentence: it is dropped and counted."""
+
+FREE_EXPANSION = 64 * 2**20
+"""Bytes that any compressed file may unfold to, however small it is."""
+
+LARGEST_EXPANSION = 200
+"""Beyond that, a compressed file may unfold to at most this many times its size (text reaches about 10)."""
+
+SNIFF = 64 * 1024
+COMPRESSIONS = (".gz", ".xz")
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text to read: a file, or the ``member`` of a zip file."""
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self.path.name if self.member is None else f"{self.path.name}/{self.member}"
+
+    @property
+    def suffix(self) -> str:
+        """Its kind, without a compression: ``.tsv`` for ``pairs.tsv.gz``."""
+        name = Path((self.member or self.path.name).lower())
+        return Path(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
+
+
+def locate(name: str | os.PathLike[str]) -> Path:
+    """The file or folder ``name``: as given, or else under the folder that ``QKVAE_DATA`` names.
+
+    Raises:
+        FileNotFoundError: it is at neither place; the nearest existing name is suggested.
+    """
+    path = Path(name)
+    shelf = os.environ.get("QKVAE_DATA")
+    places = [path, Path(shelf) / path] if shelf and not path.is_absolute() else [path]
+    for place in places:
+        if place.exists():
+            return place
+    for place in places:
+        folder = place.parent
+        if folder.is_dir():
+            names = [entry.name for entry in folder.iterdir()]
+            if close := difflib.get_close_matches(place.name, names, n=1, cutoff=0.5):
+                raise FileNotFoundError(f'{path} does not exist: did you mean "{folder / close[0]}"?')
+    looked = f", nor under QKVAE_DATA={shelf}" if len(places) > 1 else ""
+    raise FileNotFoundError(f"{path} does not exist{looked}: check the spelling and the folder you are in")
+
+
+class Lines:
+    """The lines of a UTF-8 text, without their ends; None stands for a line too long to be a sentence.
+
+    Only ``\\n`` ends a line (and takes a ``\\r`` before it along): U+2028, form feeds and their like stay
+    inside, so that two aligned files cannot drift apart.  What is handled (byte-order mark, ``\\r\\n``, lines
+    longer than ``LONGEST_LINE`` bytes) goes to the tally.
+
+    Raises (on iteration):
+        ValueError: the file is empty, binary, not UTF-8 (line and likely encoding are named), damaged or cut
+            short, or unfolds to suspiciously much.
+    """
+
+    def __init__(self, file: TextFile, tally: Tally) -> None:
+        self.file = file
+        self.tally = tally
+
+    def __iter__(self) -> Iterator[str | None]:
+        with ExitStack() as stack:
+            try:
+                stream = _open(self.file, stack)
+                _refuse_binary(stream, self.file.name)
+                yield from self._decoded(stream)
+            except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+                raise ValueError(
+                    f"{self.file.name} is damaged or cut short ({error}): copy or download it again"
+                ) from error
+
+    def _decoded(self, stream: io.BufferedReader) -> Iterator[str | None]:
+        name, tally = self.file.name, self.tally
+        number = 0
+        while raw := stream.readline(LONGEST_LINE + 1):
+            number += 1
+            if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+                raw = raw[3:]
+                tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
+            if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+                length = len(raw) + _skip_line(stream)
+                what = f"lines of more than {LONGEST_LINE:,} bytes were dropped with their pairs"
+                tally.add("too long", what, f"{name}:{number}: {length:,} bytes")
+                yield None
+                continue
+            if raw.endswith(b"\r\n"):
+                raw = raw[:-2]
+                tally.add(
+                    "carriage returns", "lines ended in \\r\\n; the \\r was taken off", f"{name}:{number}"
+                )
+            elif raw.endswith(b"\n"):
+                raw = raw[:-1]
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = _not_utf8(name, number, raw, error.start, raw + stream.read(SNIFF))
+                raise ValueError(message) from error
+            yield text
+
+
+def zip_members(path: Path) -> list[str]:
+    """The names of the data files in a zip: no folders, no read-me, licence or hidden files.
+
+    Raises:
+        ValueError: it is no zip file, a member is encrypted, or its name would leave the folder it is
+            unpacked to.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{path.name} is no zip file, or damaged ({error}): copy or download it again"
+        ) from error
+    names: list[str] = []
+    for member in members:
+        parts = re.split(r"[/\\]", member.filename)
+        if ".." in parts or parts[0] == "" or ":" in parts[0]:
+            raise ValueError(
+                f'{path.name} holds "{member.filename}", a name that leaves its folder: not a data set'
+            )
+        plain = parts[-1].lower()
+        hidden = any(part.startswith((".", "__")) for part in parts)
+        if member.is_dir() or hidden or plain.startswith(("readme", "license", "licence", "copying")):
+            continue
+        if member.flag_bits & 1:
+            raise ValueError(f"{path.name} is encrypted: unpack it first")
+        names.append(member.filename)
+    return names
+
+
+class _Guarded(io.RawIOBase):
+    """A decompressed stream that refuses to unfold beyond its limit."""
+
+    def __init__(self, stream: io.BufferedIOBase, limit: int, name: str) -> None:
+        self._stream, self._limit, self._name, self._count = stream, limit, name, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._count += len(data)
+        if self._count > self._limit:
+            raise ValueError(
+                f"{self._name} unfolds to more than {self._limit // 2**20:,} MiB, over {LARGEST_EXPANSION} "
+                "times its "
+                "size, as a decompression bomb does: unpack it yourself if you trust it"
+            )
+        return len(data)
+
+
+def _open(file: TextFile, stack: ExitStack) -> io.BufferedReader:
+    """The bytes of ``file``, decompressed by what they are and not by what they are called."""
+    try:
+        if file.member is None:
+            stream = stack.enter_context(file.path.open("rb"))
+            size = file.path.stat().st_size
+        else:
+            archive = stack.enter_context(zipfile.ZipFile(file.path))
+            size = archive.getinfo(file.member).compress_size
+            member = cast(io.BufferedIOBase, stack.enter_context(archive.open(file.member)))
+            stream = _limited(member, size, file.name)
+    except (NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{file.name} cannot be unpacked ({error}): unpack it first") from error
+    head = stream.peek(6)
+    if head.startswith(b"\x1f\x8b"):
+        return _limited(
+            cast(io.BufferedIOBase, stack.enter_context(gzip.GzipFile(fileobj=stream))), size, file.name
+        )
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return _limited(cast(io.BufferedIOBase, stack.enter_context(lzma.LZMAFile(stream))), size, file.name)
+    return stream
+
+
+def _limited(stream: io.BufferedIOBase, size: int, name: str) -> io.BufferedReader:
+    limit = max(FREE_EXPANSION, LARGEST_EXPANSION * size)
+    return io.BufferedReader(_Guarded(stream, limit, name), 256 * 1024)
+
+
+def _skip_line(stream: io.BufferedReader) -> int:
+    """Read on to the end of the line without keeping it; how many bytes that was."""
+    skipped = 0
+    while rest := stream.readline(SNIFF):
+        skipped += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return skipped
+
+
+def _refuse_binary(stream: io.BufferedReader, name: str) -> None:
+    head = stream.peek(SNIFF)[:SNIFF]
+    if not head:
+        raise ValueError(f"{name} is empty: it must hold one sentence per line")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or _alternates(head):
+        raise ValueError(f"{name} is UTF-16, not UTF-8, from line 1 on: {_conversion('utf-16')}")
+    if b"\x00" in head:
+        raise ValueError(
+            f"{name} is a binary file (a zero byte at offset {head.index(0):,}), not text: give plain text, "
+            ".gz or .xz"
+        )
+
+
+def _alternates(head: bytes) -> bool:
+    """UTF-16 of Western text without a byte-order mark: nearly every second byte is zero."""
+    zeros = max(head[0::2].count(0), head[1::2].count(0))
+    return len(head) >= 8 and zeros > 0.8 * (len(head) // 2)
+
+
+def _not_utf8(name: str, number: int, line: bytes, start: int, sample: bytes) -> str:
+    controls = sum(value < 32 and value not in (9, 10, 13) for value in sample)
+    if controls > len(sample) / 20:
+        return f"{name} is a binary file (line {number} is no text): give plain text, .gz or .xz"
+    what = f"{name}: line {number} is not UTF-8 (byte 0x{line[start]:02x}): "
+    high = sum(value >= 0x80 for value in line)
+    if high > 0.5 * len(line):
+        return (
+            what
+            + "it looks like an older encoding of another alphabet (cp1251, gb18030, shift_jis, euc_kr …): "
+            "find out which and save the file as UTF-8"
+        )
+    # cp1252 is latin-1 but for 0x80-0x9f, where latin-1 has control characters that no text uses.
+    likely = "cp1252" if any(0x80 <= value <= 0x9F for value in line) else "latin-1"
+    return f"{what}it looks like {likely}: {_conversion(likely)}"
+
+
+def _conversion(encoding: str) -> str:
+    return f'save it as UTF-8 (iconv -f {encoding} -t utf-8, or your editor\'s "save with encoding")'
+
+
+def missing_column(name: str, wanted: str, known: list[str]) -> ValueError:
+    """The error for a column that is not there; the nearest known one is named."""
+    return ValueError(f'{name} has no column "{wanted}": {nearest(wanted, known)}')
