@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from qkvae.inspect.axes import Scale, axis, short
 
-WIDTH, HEIGHT = 520, 300
+WIDTH, HEIGHT = 480, 290
 _COLOURS = 6  # --qk-0 to --qk-5; a seventh series begins again, with another dash
 _DASHES = ("", "7 4", "2 4", "9 3 2 3")
 _SPOTS = 120  # hover titles on a line: enough to find any place, few enough for a light page
@@ -69,10 +69,11 @@ def line_chart(
     y_label: str,
     log_x: bool = False,
     log_y: bool = False,
+    zero: bool = False,
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> str:
-    """Series of points joined by lines, with a legend when there are several.
+    """Series of points joined by lines, with a legend when there are several; ``zero`` has the y axis begin there.
 
     >>> loss = Series(name="loss", xs=[1, 2], ys=[3.0, 2.0])
     >>> chart = line_chart([loss], title="Loss", x_label="step", y_label="nats")
@@ -85,8 +86,9 @@ def line_chart(
     points = [point for line in series for part in line.parts() for point in part]
     keys = _legend([line.name for line in series], width) if len(series) > 1 else []
     top, bottom = 34 + 18 * len(keys), height - 44
-    across = axis([x for x, _ in points], 58, width - 16, log=log_x)
-    up = axis([y for _, y in points], bottom, top, log=log_y, air=0.06)
+    up = axis([y for _, y in points] + [0.0] * zero, bottom, top, log=log_y, air=0.06)
+    left = 30 + 7.2 * max(len(short(tick)) for tick in up.ticks())
+    across = axis([x for x, _ in points], left, width - 16, log=log_x)
     if not points:
         words = _text(width / 2, (top + bottom) / 2, "nothing recorded yet", "quiet", "middle")
         return _svg(width, height, title, f"{title}. Nothing recorded yet", [words])
@@ -111,12 +113,12 @@ def bar_chart(bars: Sequence[tuple[str, float]], *, title: str, unit: str = "", 
     for name, value in bars:
         if not math.isfinite(value) or value < 0:
             raise ValueError(f'bar "{name}" of chart "{title}" is {value}, but must be a number from zero up')
-    left = min(width * 0.45, 20 + 6.6 * max((len(name) for name, _ in bars), default=0))
+    left = min(width * 0.45, 20 + 7.1 * max((len(name) for name, _ in bars), default=0))
     across = Scale(0, max((value for _, value in bars), default=0) or 1, left, width - 84)
     body: list[str] = []
     for index, (name, value) in enumerate(bars):
         y, words = 30 + 26 * index, f"{short(value)} {unit}".strip()
-        body.append(_text(left - 8, y + 13, _clip(name, int((left - 20) / 6.4) + 1), "", "end"))
+        body.append(_text(left - 8, y + 13, _clip(name, int((left - 20) / 6.9) + 1), "", "end"))
         long = max(across(value) - left, 1)
         body.append(
             f'<rect class="cell" x="{left:.1f}" y="{y}" width="{long:.1f}" height="18" rx="3" '
@@ -154,7 +156,7 @@ def heat_map(
             f'heat map "{title}" has {len(weights)} rows of {size} values '
             f"for {len(rows)} row labels and {len(columns)} column labels"
         )
-    row_room, column_room = (8 + 6.8 * min(max(map(len, names), default=0), 14) for names in (rows, columns))
+    row_room, column_room = (8 + 7.2 * min(max(map(len, names), default=0), 14) for names in (rows, columns))
     side = max(9.0, min(30.0, (width - row_room - 22) / max(len(columns), 1)))
     left, top = 18 + row_room, 46 + column_room
     most = max((w for row in weights for w in row if w is not None and math.isfinite(w)), default=0) or 1
@@ -251,12 +253,12 @@ def _frame(across: Scale, places: Sequence[float], up: Scale, x_label: str, y_la
 def _legend(names: Sequence[str], width: float) -> list[list[tuple[float, int, str]]]:
     """Rows of (x, number of the series, name), broken where the chart ends."""
     rows: list[list[tuple[float, int, str]]] = [[]]
-    x = 58.0
+    x = 40.0
     for index, name in enumerate(names):
-        room = 46 + 6.6 * len(name)
+        room = 46 + 7.1 * len(name)
         if rows[-1] and x + room > width:
             rows.append([])
-            x = 58.0
+            x = 40.0
         rows[-1].append((x, index, name))
         x += room
     return rows

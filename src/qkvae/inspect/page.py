@@ -31,8 +31,8 @@ def part(*names: str) -> Markup:
 def data(value: Any) -> Markup:
     """JSON that may stand inside a ``<script>`` element, whatever text it holds.
 
-    A parser of HTML ends the element at ``</script``, and reads on differently after ``<!--``: neither can occur
-    without ``<``, which is written as an escape.
+    A parser of HTML ends the element at ``</script``, and reads on differently after ``<!--``: neither can
+    occur without ``<``, which is written as an escape.
 
     >>> data({"text": "</script>"})
     Markup('{"text":"\\\\u003c/script>"}')
@@ -82,6 +82,15 @@ def plain(value: Any) -> str:
     return short(value) if isinstance(value, float) else str(value)
 
 
+def exact(value: Any) -> str:
+    """A setting as it may be typed again.
+
+    >>> [exact(value) for value in (8000, 1e-05, False, None)]
+    ['8000', '1e-05', 'false', 'not given']
+    """
+    return str(value).lower() if isinstance(value, bool) else "not given" if value is None else str(value)
+
+
 def words(name: Any) -> str:
     """The name of a quantity as words.
 
@@ -100,5 +109,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(plain=plain, words=words)
+    environment.filters.update(plain=plain, exact=exact, words=words)
     return environment

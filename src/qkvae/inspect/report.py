@@ -92,7 +92,7 @@ def report(facts: ReportFacts) -> str:
             "alignments": [_picture(number, each) for number, each in enumerate(facts.alignments, 1)],
             "passport": facts.passport,
             "command": facts.command,
-            "settings": _flat(facts.config),
+            "settings": _groups(facts.config),
             "version": __version__,
         },
     )
@@ -133,8 +133,15 @@ def _set(records: Sequence[Record], place: Callable[[Record], float | None], x_l
                 xs, ys = [x for x, _ in points], [y for _, y in points]
                 series.append(Series(name=name, xs=xs, ys=ys, marked=len(points) <= 30))
         if series:
-            charts.append(Markup(line_chart(series, title=title, x_label=x_label, y_label=unit)))
+            zero, log = unit in ("BLEU", "tokens per second"), unit == "perplexity" and _above_zero(series)
+            charts.append(
+                Markup(line_chart(series, title=title, x_label=x_label, y_label=unit, zero=zero, log_y=log))
+            )
     return charts
+
+
+def _above_zero(series: list[Series]) -> bool:
+    return all(y > 0 for line in series for y in line.ys if math.isfinite(y))
 
 
 def _step(record: Record) -> float | None:
@@ -183,15 +190,16 @@ def _picture(number: int, alignment: Alignment) -> dict[str, Any]:
     return {"chart": Markup(chart), "rows": rows}
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Settings as the command line names them: groups joined by dots."""
-    rows: list[tuple[str, Any]] = []
+def _groups(config: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """Settings under the names of their groups, which dots join as on the command line."""
+    own: list[tuple[str, Any]] = []
+    groups: list[dict[str, Any]] = []
     for name, value in config.items():
         if isinstance(value, Mapping):
-            rows += _flat(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+            groups += _groups(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             items = cast("Sequence[object]", value)
-            rows.append((prefix + name, " ".join(map(str, items)) or None))
+            own.append((name, " ".join(map(str, items)) or None))
         else:
-            rows.append((prefix + name, value))
-    return rows
+            own.append((name, value))
+    return [{"name": prefix.rstrip(".") or "run", "rows": own}, *groups] if own else groups
