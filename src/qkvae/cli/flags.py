@@ -14,7 +14,7 @@ import itertools
 import textwrap
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, TypeAlias, cast, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, cast, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
@@ -102,7 +102,7 @@ def with_flags(verb: Callable[..., int], flags: Collection[Flag]) -> Callable[..
         settings: Settings = {}
         for flag in flags:
             if flag.key in typed:
-                put(settings, flag.path, typed.pop(flag.key))
+                assign(settings, flag.path, typed.pop(flag.key))
         return verb(*arguments, settings=settings, **typed)
 
     parameters = [*own, *(_parameter(flag) for flag in flags)]
@@ -111,7 +111,7 @@ def with_flags(verb: Callable[..., int], flags: Collection[Flag]) -> Callable[..
     return command
 
 
-def put(settings: Settings, path: tuple[str, ...], value: Any) -> None:
+def assign(settings: Settings, path: tuple[str, ...], value: Any) -> None:
     """Set a value at a path, making the groups on the way."""
     for part in path[:-1]:
         settings = settings.setdefault(part, {})
@@ -139,16 +139,15 @@ def group(settings: Settings, name: str) -> Settings:
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:
-    many = tuple in (getattr(flag.hint, "__origin__", None), flag.hint)
+    many = get_origin(flag.hint) is tuple
     *prefix, last = flag.name.removeprefix("--").split(".")
-    optional = type(None) in get_args(flag.hint)
     parameter = Parameter(
         name=flag.name,
         help=flag.help,
         group=_group(flag),
         consume_multiple=many,
         negative=f"--{'.'.join((*prefix, 'no-' + last))}" if flag.hint is bool else (),
-        show_default=not optional and not many,
+        show_default=flag.default is not None and not many,
     )
     return inspect.Parameter(
         flag.key,

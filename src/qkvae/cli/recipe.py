@@ -6,9 +6,8 @@ import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
 
-from qkvae.cli.flags import Settings
+from qkvae.cli.flags import Settings, group
 from qkvae.config import TASKS, nearest
 
 
@@ -42,20 +41,24 @@ def read_recipe(path: Path, task: str) -> Recipe:
         raise ValueError(f'{path} is a recipe for the task "{meant}", not for "{task}"')
     if not isinstance(licence, str | None):
         raise ValueError(f"{path}: licence is {licence!r}, but must be text")
-    known = {"task", "licence", *(field.name for field in fields(TASKS[task]))}
-    for name in document:
+    known = {field.name for field in fields(TASKS[task])}
+    for name, table in document.items():
         if name not in known:
-            raise ValueError(f'{path}: unknown setting "{name}": {nearest(name, known)}')
-    if "vocab" in (cast("dict[str, Any]", document.get("model")) or {}):
+            raise ValueError(
+                f'{path}: unknown setting "{name}": {nearest(name, {"task", "licence", *known})}'
+            )
+        if not isinstance(table, dict):
+            raise ValueError(
+                f"{path}: {name} is {table!r}, but is a table: write [{name}] above its settings"
+            )
+    if "vocab" in group(document, "model"):
         raise ValueError(
             f"{path}: model.vocab comes from the tokenizer: leave it out, or set data.vocab_size"
         )
-    data = document.get("data")
-    if isinstance(data, dict):
-        table = cast("dict[str, Any]", data)
-        for name in ("paths", "valid"):
-            if isinstance(table.get(name), list):
-                table[name] = [_found(str(entry), path) for entry in table[name]]
+    data = group(document, "data")
+    for name in ("paths", "valid"):
+        if isinstance(data.get(name), list):
+            data[name] = [_found(str(entry), path) for entry in data[name]]
     return Recipe(task=meant, licence=licence, settings=document)
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from cyclopts import App
 
-from qkvae.cli.flags import Settings, flags_of, group, overlay, put, with_flags
+from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, with_flags
 from qkvae.cli.recipe import Recipe, read_recipe
-from qkvae.cli.terminal import as_epilogue, say
-from qkvae.cli.terminal import put as put_line
+from qkvae.cli.terminal import as_epilogue, put, say
 from qkvae.config import TASKS, from_dict
 
 STOPPED = 130
@@ -112,9 +111,9 @@ def combine(data: tuple[str, ...], typed: Settings, recipe: Settings) -> Setting
     under = {**recipe, "data": recipe_data, "training": recipe_training}
     merged = overlay(under, typed)
     if data:
-        put(merged, ("data", "paths"), data)
+        assign(merged, ("data", "paths"), data)
     if valid:
-        put(merged, ("data", "valid"), valid)
+        assign(merged, ("data", "valid"), valid)
     return merged
 
 
@@ -145,7 +144,7 @@ def _finish(folder: Path, quiet: bool, work: Callable[[], Any]) -> int:
         return STOPPED
     if not quiet:
         say(f'try it: qkvae use {folder} "…"   see it: {folder / "report.html"}')
-    put_line(str(folder))
+    put(str(folder))
     return 0
 
 

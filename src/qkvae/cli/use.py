@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import lzma
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import cast
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, to_json
 from qkvae.config import Generation
 
 _READ = 1 << 16
-
-
-class _Answer(Protocol):
-    source: str
-    texts: list[str]
-    scores: list[float]
-
-
-class _Readable(Protocol):
-    def read1(self, size: int, /) -> bytes: ...
 
 
 def _use(
@@ -65,8 +56,13 @@ def _use(
     for lines in _inputs(text, file):
         for answer in loaded.use(lines, wanted):
             number += 1
-            for line in _written(cast("_Answer", answer), number, nbest, json):
-                put(line)
+            if json:
+                put(to_json({"source": answer.source, "texts": answer.texts, "scores": answer.scores}))
+            elif nbest == 1:
+                put(_line(answer.texts[0]))
+            else:
+                for other, score in zip(answer.texts, answer.scores, strict=True):
+                    put(f"{number}\t{score:.4f}\t{_line(other)}")
     return 0
 
 
@@ -74,18 +70,8 @@ def _use(
 use = with_flags(_use, [dataclasses.replace(flag, default=None) for flag in flags_of(Generation)])
 
 
-def _written(answer: _Answer, number: int, nbest: int, as_json: bool) -> Iterator[str]:
-    """The lines for one input; an answer is one line whatever it holds."""
-    if as_json:
-        yield to_json({"source": answer.source, "texts": answer.texts, "scores": answer.scores})
-    elif nbest == 1:
-        yield _line(answer.texts[0])
-    else:
-        for text, score in zip(answer.texts, answer.scores, strict=True):
-            yield f"{number}\t{score:.4f}\t{_line(text)}"
-
-
 def _line(text: str) -> str:
+    """An answer is one line, whatever it holds."""
     return " ".join(text.splitlines())
 
 
@@ -97,10 +83,10 @@ def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
         with _opened(file) as stream:
             yield from groups(stream, str(file))
     else:
-        yield from groups(sys.stdin.buffer, "stdin")
+        yield from groups(cast("io.BufferedIOBase", sys.stdin.buffer), "stdin")
 
 
-def groups(stream: Any, name: str) -> Iterator[list[str]]:
+def groups(stream: io.BufferedIOBase, name: str) -> Iterator[list[str]]:
     """Lines of a UTF-8 stream, as many at a time as have arrived.
 
     A line typed or piped alone is handed on at once; many that are waiting come together, so that they can be
@@ -110,7 +96,7 @@ def groups(stream: Any, name: str) -> Iterator[list[str]]:
         ValueError: a line is not UTF-8.
     """
     number, rest = 0, b""
-    while part := cast("_Readable", stream).read1(_READ):
+    while part := stream.read1(_READ):
         *whole, rest = (rest + part).split(b"\n")
         if whole:
             yield list(_decoded(whole, name, number))
@@ -130,9 +116,9 @@ def _decoded(lines: Iterable[bytes], name: str, before: int) -> Iterator[str]:
             ) from error
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> io.BufferedIOBase:
     if file.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(file, "rb"))
+        return gzip.open(file, "rb")
     if file.suffix == ".xz":
-        return cast("BinaryIO", lzma.open(file, "rb"))
+        return lzma.open(file, "rb")
     return file.open("rb")
