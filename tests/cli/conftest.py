@@ -1,0 +1,90 @@
+"""A library that only remembers its calls, for the command line to call."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qkvae.config import Generation, Translation
+
+
+@dataclasses.dataclass
+class Answer:
+    source: str
+    texts: list[str]
+    scores: list[float]
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    holds: bool
+    detail: str
+
+
+class Loaded:
+    """A run that answers in capitals."""
+
+    def __init__(self) -> None:
+        self.config = Translation()
+        self.groups: list[list[str]] = []
+        self.generation: Generation | None = None
+        self.rows = [Row("batch = single", True, "0.0e+00")]
+
+    def use(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]:
+        self.generation = generation
+        self.groups.append(list(lines))
+        nbest = (generation or self.config.generation).nbest
+        for line in self.groups[-1]:
+            yield Answer(
+                line, [line.upper() + "!" * n for n in range(nbest)], [-0.5 - n for n in range(nbest)]
+            )
+
+    def evaluate(self, paths: Any, source: str | None = None, target: str | None = None) -> dict[str, Any]:
+        return {
+            "bleu": 39.5,
+            "paths": list(paths),
+            "source": source,
+            "target": target,
+            "perplexity": float("inf"),
+        }
+
+    def look(self, text: str, out: Path) -> Path:
+        out.write_text(text, encoding="utf-8")
+        return out
+
+    def info(self) -> dict[str, Any]:
+        return {"task": "translation", "training": {"steps": 3}}
+
+    def prove(self) -> list[Row]:
+        return self.rows
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.SimpleNamespace:
+    """The library behind the command line, replaced by one that only remembers its calls."""
+    import qkvae
+
+    monkeypatch.chdir(tmp_path)
+    fake = types.SimpleNamespace(calls=[], loaded=Loaded())
+
+    def train(task: str, config: Any, **options: Any) -> None:
+        fake.calls.append((task, config, options))
+
+    def check(task: str, paths: Any, valid: Any, **options: Any) -> Any:
+        fake.calls.append((task, paths, valid, options))
+        return types.SimpleNamespace(text=lambda: "2 duplicates", as_dict=lambda: {"duplicates": 2})
+
+    fake.train, fake.check = train, check
+    fake.resume = lambda path, quiet=False: fake.calls.append(("resume", path, quiet))
+    fake.load = lambda path: fake.loaded
+    fake.compare = lambda a, b, paths, **options: {"runs": [str(a), str(b)], "data": list(paths), **options}
+    monkeypatch.setitem(sys.modules, "qkvae.api", fake)
+    monkeypatch.setattr(qkvae, "api", fake, raising=False)
+    return fake
