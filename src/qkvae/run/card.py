@@ -1,0 +1,148 @@
+"""The model card: what a stranger must know before using a run, written from the run's own facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qkvae.run.folder import Run
+
+_TITLES = {"translation": "Translates one sentence into one sentence"}
+_EXAMPLES = {"translation": "Two dogs play in the snow."}
+_LIMITS = {
+    "translation": (
+        "It knows the kind of sentences it was trained on; others come out wrong, and fluently so.",
+        "It reads one sentence at a time and knows nothing of the ones before.",
+        "It may lose, add or mistake names, numbers and negations: have a person read what matters.",
+        "It repeats whatever bias its data holds.",
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One part of the data."""
+
+    role: str
+    """What it was used for: training or validation."""
+
+    name: str
+    """Its name or file names, as the user gave them."""
+
+    examples: int
+    """How many examples of it were used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One thing measured."""
+
+    name: str
+    """The metric's standard name."""
+
+    value: float
+    """What was measured: a fraction, or 0 to 100 for BLEU and chrF."""
+
+    data: str
+    """On what."""
+
+    command: str
+    """The command that measures it again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the card says beyond what the run folder knows."""
+
+    sources: tuple[Source, ...]
+    """The data, part by part."""
+
+    parameters: int
+    """Numbers learned; tied weights count once."""
+
+    command: str
+    """The command that trained the run."""
+
+    figures: tuple[Figure, ...] = ()
+    """What was measured."""
+
+    licence: str | None = None
+    """The data's licence in the user's words, if they gave it."""
+
+
+def write_card(run: Run, facts: Facts) -> None:
+    """Write the run's ``README.md``.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    run.save_text("README.md", model_card(run, facts))
+
+
+def model_card(run: Run, facts: Facts) -> str:
+    """The card in Markdown, headed by the metadata that model hubs read.
+
+    >>> import tempfile
+    >>> from qkvae.config import Translation
+    >>> run = Run.create(tempfile.mkdtemp(), "translation", Translation())
+    >>> source = Source(role="training", name="train.en", examples=3)
+    >>> card = model_card(run, Facts(sources=(source,), parameters=9, command="qkvae train translation"))
+    >>> "| training | train.en | 3 |" in card, "Licence of the data: not stated" in card
+    (True, True)
+    """
+    family = type(run.config.model).__name__
+    return f"""---
+library_name: qkvae
+pipeline_tag: {run.task}
+---
+# {run.path.resolve().name}
+
+{_TITLES[run.task]}: a {family} Transformer of {facts.parameters:,} parameters.
+Trained with qkvae {run.version}.
+
+## Data
+| part | name | examples |
+|---|---|---|
+{_rows((source.role, source.name, f"{source.examples:,}") for source in facts.sources)}
+
+Licence of the data: {facts.licence or "not stated"}.
+
+## Figures
+{_figures(facts.figures)}
+
+## Use
+```
+echo "{_EXAMPLES[run.task]}" | qkvae use {run.path.as_posix()}
+```
+```python
+import qkvae
+
+run = qkvae.load({run.path.as_posix()!r})
+print(run.use({_EXAMPLES[run.task]!r}))
+```
+
+## How it was trained
+```
+{facts.command}
+```
+`config.json` holds every setting, `metrics.jsonl` every measurement, `report.html` the curves and pictures.
+
+## Limits
+{chr(10).join(f"- {limit}" for limit in _LIMITS[run.task])}
+- Sentences of more than {run.config.data.max_length} tokens were left out of training.
+"""
+
+
+def _figures(figures: tuple[Figure, ...]) -> str:
+    if not figures:
+        return "Nothing has been measured yet."
+    rows = _rows(
+        (figure.name, f"{figure.value:.4g}", figure.data, f"`{figure.command}`") for figure in figures
+    )
+    return f"| metric | value | on | measured by |\n|---|---|---|---|\n{rows}"
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> str:
+    """Lines of a Markdown table; a bar or line break inside a cell would end it."""
+    cells = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows)
+    return "\n".join(f"| {line} |" for line in cells)

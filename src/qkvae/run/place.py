@@ -1,0 +1,122 @@
+"""Where a run is, or may be made: nothing of the user's is written over unasked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qkvae.config import nearest
+from qkvae.run.atomic import move, remove_leftovers
+from qkvae.run.errors import DamagedPart, NotARun, RunExists, plainly
+from qkvae.run.manifest import read_manifest
+
+CONFIG = "config.json"
+
+PARTS = (
+    "model.safetensors",
+    "tokenizer.json",
+    "data.json",
+    "metrics.jsonl",
+    "report.html",
+    "README.md",
+    "checkpoints",
+    "state",
+)
+"""What a run writes beside its config.  Overwriting a run removes these and nothing else of the folder."""
+
+
+@contextmanager
+def claimed(path: Path, overwrite: bool) -> Generator[None]:
+    """Make ``path`` a folder in which the block may write a new config.
+
+    An old run's files are put aside first, and removed when the block has ended without an error; otherwise
+    they are put back, so that a run is not lost to one that could not begin.
+
+    Raises:
+        RunExists: the path is a file, or holds a run (without ``overwrite``) or what a run would write over.
+        StorageError: the place cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunExists(f"{path} is a file, and a run is a folder: choose another place with --out")
+    with plainly(path):
+        path.mkdir(parents=True, exist_ok=True)
+    parts = [name for name in PARTS if (path / name).exists()]
+    if not (path / CONFIG).exists():
+        if parts:
+            raise RunExists(
+                f"{path} is no run, but holds {parts[0]}, which a run would write over: "
+                "choose another place with --out"
+            )
+        yield
+        return
+    _refuse_foreign(path)
+    if not overwrite:
+        raise RunExists(
+            f"{path} already holds a run: go on with it by `qkvae resume {path}`, "
+            "choose another place with --out, or replace it with --overwrite"
+        )
+    with _put_aside(path, parts):
+        yield
+
+
+def require_run(path: Path) -> None:
+    """Refuse a path that holds no config, and say what is near.
+
+    Raises:
+        NotARun: there is no such folder, or it is no run.
+    """
+    if (path / CONFIG).is_file():
+        return
+    if not path.exists():
+        runs = _runs_in(path.parent)
+        near = nearest(path.name, runs) if runs else "qkvae train --out makes one"
+        raise NotARun(f"{path}: no such run: {near}")
+    if not path.is_dir():
+        raise NotARun(f"{path} is a file, and a run is a folder: give the folder that qkvae train --out made")
+    runs = _runs_in(path)
+    hint = (
+        "give one of the runs in it: " + ", ".join(runs)
+        if runs
+        else "give the folder that qkvae train --out made"
+    )
+    raise NotARun(f"{path} is no run (it has no {CONFIG}): {hint}")
+
+
+def _runs_in(folder: Path) -> list[str]:
+    return sorted(config.parent.name for config in folder.glob(f"*/{CONFIG}"))
+
+
+def _refuse_foreign(path: Path) -> None:
+    try:
+        read_manifest(path / CONFIG)
+    except NotARun:
+        raise RunExists(
+            f"{path} holds another program's {CONFIG}, which a run would write over: "
+            "choose another place with --out"
+        ) from None
+    except DamagedPart:
+        pass  # a damaged run may be replaced like any other
+
+
+@contextmanager
+def _put_aside(path: Path, parts: list[str]) -> Generator[None]:
+    remove_leftovers(path)
+    aside = path / ".replaced"
+    moved: list[str] = []
+    with plainly(path):
+        shutil.rmtree(aside, ignore_errors=True)  # of an overwriting that was killed
+        aside.mkdir()
+    try:
+        for name in parts:
+            move(path / name, aside / name)
+            moved.append(name)
+        yield
+    except BaseException:
+        for name in moved:
+            move(aside / name, path / name)
+        aside.rmdir()
+        raise
+    with plainly(path):
+        shutil.rmtree(aside)
