@@ -1,0 +1,63 @@
+"""A validation part split off by hash of the source side, so that repeated sentences never straddle."""
+
+from __future__ import annotations
+
+import unicodedata
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkvae.data.pairs import Pairs
+
+
+def normalised(text: str) -> str:
+    """What two sentences must share to count as the same one: NFKC, no case, single spaces.
+
+    >>> normalised("  Two DOGS\\u00a0play. ") == normalised("two dogs play.")
+    True
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
+
+
+def split_pairs(pairs: Pairs, fraction: float) -> tuple[Pairs, Pairs]:
+    """Split into (train, valid) by where the hash of the normalised source falls: valid if h / 2⁶⁴ <
+    fraction.
+
+    The hash is BLAKE2b, the same on every machine and in every process.  Equal sources fall on one side,
+    however often and with whatever targets they occur, and a pair keeps its side when others are added or
+    taken away.  The share is exact on average only.  In small data where no hash (or every hash) falls below
+    the fraction, the source of the lowest (highest) hash alone changes sides, so that neither part is empty.
+
+    Raises:
+        ValueError: the fraction is not inside (0, 1), or there are fewer than two different sources.
+
+    >>> pairs = Pairs([f"{n} dogs" for n in range(100)], [f"{n} Hunde" for n in range(100)])
+    >>> train, valid = split_pairs(pairs, 0.1)
+    >>> len(train), len(valid), valid.sources[0], valid.lines[0]
+    (90, 10, '1 dogs', 2)
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")
+    hashes = source_hashes(pairs.sources)
+    if len(hashes) == 0 or hashes.min() == hashes.max():
+        count = min(len(hashes), 1)
+        raise ValueError(
+            f"{len(hashes)} pairs with {count} different sources cannot be split: give at least two"
+        )
+    chosen = hashes < np.uint64(int(fraction * 2**64))
+    if not chosen.any():
+        chosen = hashes == hashes.min()
+    elif chosen.all():
+        chosen = hashes != hashes.max()
+    return pairs.select(np.flatnonzero(~chosen).tolist()), pairs.select(np.flatnonzero(chosen).tolist())
+
+
+def source_hashes(texts: list[str]) -> NDArray[np.uint64]:
+    """64-bit BLAKE2b of each normalised text."""
+    digests = b"".join(
+        blake2b(normalised(text).encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts
+    )
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
