@@ -1,10 +1,11 @@
-"""BPE-dropout: encode the same text differently each time, by skipping merges at random (Provilkov et al. 2020).
+"""BPE-dropout: encode a text differently each time, by skipping merges at random (Provilkov et al. 2020).
 
-A word starts as its bytes.  At every step the merges that could be applied are listed, each is dropped with probability
-p, and the best ranked of those left is applied; a step with none left ends the word.  So of the candidates
-c_0, c_1, …, c_{k-1}, best first, c_i is applied with probability (1 - p) pⁱ and the word ends with probability pᵏ: one
-geometric number decides a step.  The segmentations of a word are the states of a small machine that is built as it is
-visited, and all words of a batch step through it side by side.
+A word starts as its bytes.  At every step the merges that could be applied are listed, each is dropped with
+probability p, and the best ranked of those left is applied; a step with none left ends the word (algorithm
+1 of the paper).  So of the k candidates, best first, number i (from 0) is applied with probability (1 - p)
+pⁱ, and the word ends with probability pᵏ: one geometric number decides a step.  The segmentations of a word
+are the states of a small machine that is built as it is visited, and all words of a batch step through it
+side by side.
 """
 
 from __future__ import annotations
@@ -80,15 +81,15 @@ class MergeTable:
 
     def encoded(self, words: NDArray[np.int32]) -> Ragged:
         """The token ids of every word, no merge dropped; one row each."""
-        distinct, place = np.unique(words, return_inverse=True)
-        return Ragged.from_lists(self._encoded[word] for word in distinct.tolist())[place]
+        distinct, place = _distinct(words)
+        return Ragged.from_lists(self._encoded[word] for word in distinct)[place]
 
     def sample(self, words: NDArray[np.int32], p: float, generator: np.random.Generator) -> Ragged:
         """A segmentation for every word, drawn independently; one row each."""
         if len(self._machine) > MOST_STATES:
             self._machine = _Machine(self.merges)
-        distinct, place = np.unique(words, return_inverse=True)
-        spelled = [self._spelled(word) for word in distinct.tolist()]
+        distinct, place = _distinct(words)
+        spelled = [self._spelled(word) for word in distinct]
         short = [spelling if len(spelling) <= LONGEST else () for spelling in spelled]
         states = self._machine.walk(self._machine.enter(short)[place], p, generator)
         long = np.flatnonzero(np.fromiter(map(len, spelled), np.int64, len(spelled))[place] > LONGEST)
@@ -178,17 +179,23 @@ def segment(spelling: Sequence[int], merges: Merges, p: float, generator: np.ran
                 skipped.append(candidate)
         if not heap:
             break
-        _, left, *pair = heapq.heappop(heap)
+        _, left, *_ = heapq.heappop(heap)
         for candidate in skipped:
             heapq.heappush(heap, candidate)
         right = after[left]
-        tokens[left], tokens[right] = merges[pair[0], pair[1]][1], _GONE
+        tokens[left], tokens[right] = merges[tokens[left], tokens[right]][1], _GONE
         after[left] = after[right]
         if after[left] < len(tokens):
             before[after[left]] = left
         offer(left)
         offer(before[left])
     return [token for token in tokens if token != _GONE]
+
+
+def _distinct(words: NDArray[np.int32]) -> tuple[list[int], Ints]:
+    """The distinct words, and for every word its place among them."""
+    distinct, place = np.unique(words, return_inverse=True)
+    return distinct.tolist(), place.astype(np.int64)
 
 
 def _skips(count: int, p: float, generator: np.random.Generator) -> NDArray[np.float64]:
@@ -201,7 +208,7 @@ def _skips(count: int, p: float, generator: np.random.Generator) -> NDArray[np.f
 class _Machine:
     """The segmentations that were met (states) and where each of their merges leads.
 
-    State 0 is the empty word.  The merges of state s, best first, are the slots first[s] … first[s] + fan[s] - 1.
+    State 0 is the empty word.  The merges of state s, best first, are the slots first[s] … first[s + 1] - 1.
     """
 
     def __init__(self, merges: Merges) -> None:

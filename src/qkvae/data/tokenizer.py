@@ -1,6 +1,6 @@
 """Text to token ids and back: byte-level byte-pair encoding, or whole words with a frequency cut-off.
 
-Both stand on the ``tokenizers`` library, so that a saved ``tokenizer.json`` is read by whatever reads its format.
+Both stand on the ``tokenizers`` library: a saved ``tokenizer.json`` is read by whatever reads its format.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ class Piece(NamedTuple):
 class Tokenizer:
     """Encodes text as token ids; the ids carry no special tokens (batches add them).
 
-    bpe: byte-pair encoding (Sennrich et al. 2016) over the bytes of UTF-8.  All 256 bytes are in the alphabet, so
-    nothing is unknown and ``decode(encode(text)) == text`` for every text.  A space is put before the text, and
-    taken off again by ``decode``, so that a word is the same token at the start of a sentence and inside it.
+    bpe: byte-pair encoding (Sennrich et al. 2016) over the bytes of UTF-8.  All 256 bytes are in the
+    alphabet, so nothing is unknown and ``decode(encode(text)) == text`` for every text.  A space is put
+    before the text, and taken off again by ``decode``: a word is the same token at the start of a sentence
+    and inside it.
 
-    word: words and punctuation marks; a word seen too seldom is UNK, and ``decode`` joins words readably, not exactly.
+    word: words and punctuation marks; a word seen too seldom is UNK, and ``decode`` joins words readably, not
+    exactly.
 
     >>> tokenizer = Tokenizer.train(["the dog and the cat"] * 2, kind="word", exact=False)
     >>> tokenizer.encode("the cat and the hen")
@@ -92,11 +94,11 @@ class Tokenizer:
             kind: "bpe" or "word".
             vocab_size: tokens, special tokens included.
             min_frequency: a pair (bpe) or a word seen less often gets no token of its own.
-            exact: refuse a vocabulary that these texts cannot fill; otherwise ``vocab_size`` is an upper limit.
+            exact: refuse a ``vocab_size`` that these texts cannot fill; otherwise it is an upper limit.
 
         Raises:
-            ValueError: an unknown kind, or a vocabulary too small for the alphabet or (exact) larger than the texts
-                allow; the largest possible is named.
+            ValueError: an unknown kind, or a vocabulary too small for the alphabet or (exact) larger than the
+                texts allow; the largest possible is named.
         """
         if kind not in get_args(Kind):
             raise ValueError(f'kind is "{kind}", but must be one of {", ".join(get_args(Kind))}')
@@ -204,7 +206,7 @@ class Tokenizer:
         """The text of token ids.  PAD, BOS and EOS are left out; UNK shows as ``<unk>``."""
         kept = [int(index) for index in ids if index not in (PAD, BOS, EOS)]
         if self.kind == "word":
-            return join_words([self._backend.id_to_token(index) for index in kept])
+            return join_words([self._names[index] for index in kept])
         return self._backend.decode(kept, skip_special_tokens=False)
 
     def decode_batch(self, rows: Iterable[Iterable[int]]) -> list[str]:
@@ -214,7 +216,7 @@ class Tokenizer:
     # Looking inside
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """Each token as people read it: ``▁`` for a space before it, ``<0xC3>`` for a byte that is half a letter.
+        """Each token as people read it: ``▁`` is a space, ``<0xC3>`` a byte that is no letter by itself.
 
         >>> tokenizer = Tokenizer.train(["no, no"] * 2, vocab_size=262)
         >>> tokenizer.tokens(tokenizer.encode("no é"))
@@ -225,8 +227,8 @@ class Tokenizer:
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Start and end of every token in the text, in characters; together they cover it (bpe).
 
-        A character whose bytes are several tokens is covered by each of them.  The space that bpe puts before the
-        text is no part of it: a token that is nothing else covers (0, 0).
+        A character whose bytes are several tokens is covered by each of them.  The space that bpe puts before
+        the text is no part of it: a token that is nothing else covers (0, 0).
         """
         return [(start, end) for _, _, start, end in self.pieces(text)]
 
@@ -276,21 +278,22 @@ class Tokenizer:
         return MergeTable(merges, self._spelling)
 
     @cached_property
+    def _names(self) -> list[str]:
+        """Every token as the file spells it."""
+        ids = self._backend.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
+
+    @cached_property
     def _spelling(self) -> list[list[int]]:
         """For every token of bpe the ids of its bytes."""
-        ids = self._backend.get_vocab()
-        spelled = [self._backend.id_to_token(index) for index in range(len(self))]
-        return [
-            [index] if index < len(SPECIALS) else [ids[byte] for byte in token]
-            for index, token in enumerate(spelled)
-        ]
+        ids, special = self._backend.get_vocab(), [[index] for index in range(len(SPECIALS))]
+        return special + [[ids[byte] for byte in name] for name in self._names[len(SPECIALS) :]]
 
     @cached_property
     def _shown(self) -> list[str]:
-        names = [self._backend.id_to_token(index) for index in range(len(self))]
         if self.kind == "word":
-            return names
-        return [name if index < len(SPECIALS) else _readable(name) for index, name in enumerate(names)]
+            return self._names
+        return [*SPECIALS, *map(_readable, self._names[len(SPECIALS) :])]
 
 
 def _untrained(kind: Kind, vocab_size: int, min_frequency: int) -> tuple[tokenizers.Tokenizer, Any]:
@@ -317,7 +320,7 @@ def _untrained(kind: Kind, vocab_size: int, min_frequency: int) -> tuple[tokeniz
 def _byte_values() -> dict[str, int]:
     """The byte that each letter of the byte-level alphabet stands for.
 
-    Bytes that print in Latin-1 stand for themselves; the others are the letters from 256 on, in order (GPT-2).
+    Bytes that print in Latin-1 stand for themselves; the others are the letters from 256 on (GPT-2).
     """
     own = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = (byte for byte in range(256) if byte not in own)

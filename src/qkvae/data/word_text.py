@@ -1,4 +1,4 @@
-"""Words and punctuation marks: how a text is cut into them, and how they are joined so that people can read it."""
+"""Words and punctuation marks: how a text is cut into them, and joined so that people can read it."""
 
 from __future__ import annotations
 
