@@ -73,7 +73,7 @@ def line_chart(
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> str:
-    """Series of points joined by lines, with a legend when there are several; ``zero`` has the y axis begin there.
+    """Points joined by lines, with a legend when there are several; with ``zero`` the y axis begins there.
 
     >>> loss = Series(name="loss", xs=[1, 2], ys=[3.0, 2.0])
     >>> chart = line_chart([loss], title="Loss", x_label="step", y_label="nats")
