@@ -157,13 +157,7 @@ def test_resume(api: types.SimpleNamespace) -> None:
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recipe whose data are in the folder that QKVAE_DATA names."""
-    folder = tmp_path / "sets"
-    (folder / "toy").mkdir(parents=True)
-    for name in ("train.en", "train.it", "valid.en", "valid.it"):
-        (folder / "toy" / name).write_text("x\n", encoding="utf-8")
-    monkeypatch.setenv("QKVAE_DATA", str(folder))
+def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "toy.toml"
     path.write_text(RECIPE, encoding="utf-8")
     return path
@@ -173,7 +167,7 @@ def test_a_recipe_and_what_is_typed_over_it(
     api: types.SimpleNamespace, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = trained(api, "--config", str(recipe), "--model.heads", "4")
-    assert config.data.paths[0].endswith(str(Path("sets/toy/train.en")))
+    assert config.data.paths == ("toy/train.en", "toy/train.it")
     assert (config.model.block.dim, config.model.block.heads, config.model.encoder_depth) == (64, 4, 2)
     assert (config.training.minutes, config.training.seed) == (3.0, 7)
     assert api.calls[-1][2]["licence"] == "CC0"
@@ -199,7 +193,6 @@ def test_a_recipe_and_what_is_typed_over_it(
         ("training = 3", "training is 3, but is a table"),
         ("[model]\nvocab = 3", "model.vocab comes from the tokenizer"),
         ("licence = 3", "licence is 3, but must be text"),
-        ('[data]\npaths = ["nowhere/a.en"]', "set QKVAE_DATA to the folder that holds nowhere"),
     ],
 )
 def test_a_wrong_recipe_is_refused(
@@ -209,8 +202,3 @@ def test_a_wrong_recipe_is_refused(
     assert main(["train", "translation", "--config", str(recipe)]) == 2
     assert said in capsys.readouterr().err
     assert not api.calls
-
-
-def test_the_name_of_a_data_set_is_no_path(api: types.SimpleNamespace, recipe: Path) -> None:
-    recipe.write_text('[data]\npaths = ["opus_books:en-it"]', encoding="utf-8")
-    assert trained(api, "--config", str(recipe)).data.paths == ("opus_books:en-it",)

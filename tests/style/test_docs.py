@@ -92,9 +92,7 @@ def test_python_shown_trains(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.toml")), ids=name)
-def test_a_recipe_is_read_and_headed_by_how_to_run_it(
-    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recipe_is_read_and_headed_by_how_to_run_it(recipe: Path) -> None:
     import tomllib
 
     from qkvae.cli.recipe import read_recipe
@@ -102,11 +100,6 @@ def test_a_recipe_is_read_and_headed_by_how_to_run_it(
 
     text = recipe.read_text(encoding="utf-8")
     assert f"qkvae train translation --config recipes/{recipe.name}" in text
-    table = tomllib.loads(text)
-    for path in [*table["data"]["paths"], *table["data"]["valid"]]:
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    monkeypatch.setenv("QKVAE_DATA", str(tmp_path))
-    read = read_recipe(recipe, table["task"])
-    from_dict(TASKS[table["task"]], read.settings)
+    read = read_recipe(recipe, tomllib.loads(text)["task"])
+    from_dict(TASKS["translation"], read.settings)
     assert read.licence

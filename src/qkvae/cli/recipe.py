@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,10 +25,10 @@ class Recipe:
 
 
 def read_recipe(path: Path, task: str) -> Recipe:
-    """Read a recipe for ``task``; its data paths are found under the folder ``QKVAE_DATA``.
+    """Read a recipe for ``task``.
 
     Raises:
-        FileNotFoundError: the recipe, or a file it names, is not there.
+        FileNotFoundError: the recipe is not there.
         ValueError: no TOML, an unknown table, or a recipe for another task.
     """
     try:
@@ -55,25 +54,4 @@ def read_recipe(path: Path, task: str) -> Recipe:
         raise ValueError(
             f"{path}: model.vocab comes from the tokenizer: leave it out, or set data.vocab_size"
         )
-    data = group(document, "data")
-    for name in ("paths", "valid"):
-        if isinstance(data.get(name), list):
-            data[name] = [_found(str(entry), path) for entry in data[name]]
     return Recipe(task=meant, licence=licence, settings=document)
-
-
-def _found(entry: str, recipe: Path) -> str:
-    """The file that a recipe's entry means; the name of a data set (it has no suffix) stays as it is."""
-    folder = os.environ.get("QKVAE_DATA")
-    if folder and (Path(folder) / entry).exists():
-        return str(Path(folder) / entry)
-    if Path(entry).exists() or not Path(entry).suffix:
-        return entry
-    where = (
-        f"is not in the folder {folder} that QKVAE_DATA names"
-        if folder
-        else "is not here, and QKVAE_DATA is not set"
-    )
-    raise FileNotFoundError(
-        f"{entry} (of {recipe}) {where}: set QKVAE_DATA to the folder that holds {Path(entry).parts[0]}"
-    )
