@@ -56,30 +56,17 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         wants_gradient = any(ctx.needs_input_grad[:2])
-        vocab = len(weight)
         d_features = torch.empty_like(features) if wants_gradient else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
-        loss = features.new_zeros((), dtype=torch.float64)
         nll = features.new_zeros((), dtype=torch.float64)
         for start in range(0, len(features), _CHUNK):
             rows = slice(start, start + _CHUNK)
             target = targets[rows, None]
             logits = (features[rows] @ weight.T).float()
-            spread = logits.mean(-1, keepdim=True) if smoothing else None
-            at_target = logits.gather(1, target)
-            peak, place = logits.max(-1, keepdim=True)
             p = torch.softmax(logits, dim=-1)
-            # ln Σ exp(logits), from the largest probability, which never underflows.
-            log_sum = peak - p.gather(1, place).log()
-            chunk_nll = (log_sum - at_target).sum(dtype=torch.float64)
-            nll += chunk_nll
-            loss += chunk_nll if spread is None else (
-                (1 - smoothing) * chunk_nll + smoothing * (log_sum - spread).sum(dtype=torch.float64)
-            )
+            nll += _negative_log(p, logits, target).sum(dtype=torch.float64)
             if d_features is not None and d_weight is not None:
-                # d loss / d logits = p − (1 − ε)·[target] − ε/V
-                if smoothing:
-                    p -= smoothing / vocab
+                # d loss / d logits = p − (1 − ε)·[target] − ε/V; the constant ε/V is subtracted at the end.
                 p.scatter_add_(1, target, p.new_full((1, 1), smoothing - 1).expand_as(target))
                 p = p.to(features.dtype)
                 torch.mm(p, weight, out=d_features[rows])
@@ -87,6 +74,16 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                     d_weight.addmm_(p.T, features[rows])
                 else:
                     d_weight += p.T @ features[rows]
+        loss = nll
+        if smoothing:
+            # Σ_v ln p(v) needs no pass over the logits: their mean is features · (mean row of the weight).
+            centre, total = weight.float().mean(0), features.float().sum(0)
+            log_sum = nll + _at_targets(features, weight, targets)
+            smooth = log_sum - (total @ centre).double()
+            loss = (1 - smoothing) * nll + smoothing * smooth
+            if d_features is not None and d_weight is not None:
+                d_features -= (smoothing * centre).to(d_features.dtype)
+                d_weight -= smoothing / len(weight) * total
         if wants_gradient:
             ctx.save_for_backward(d_features, d_weight)
             ctx.weight_dtype = weight.dtype
@@ -100,3 +97,17 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, None, None]:
         d_features, d_weight = ctx.saved_tensors
         return d_features * d_loss, (d_weight * d_loss).to(ctx.weight_dtype), None, None
+
+
+def _negative_log(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """−ln p at each target; by way of the largest probability where p itself has no digits left."""
+    at_target = p.gather(1, target)
+    if bool((at_target > 1e-30).all()):
+        return -at_target.log()
+    peak, place = logits.max(-1, keepdim=True)
+    return peak - p.gather(1, place).log() - logits.gather(1, target)
+
+
+def _at_targets(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The logits of the targets, summed."""
+    return (features.float() * weight[targets].float()).sum(dtype=torch.float64)

@@ -30,7 +30,7 @@ class HeadMixer(nn.Module):
     def __init__(self, block: Block) -> None:
         super().__init__()
         self.width = block.width
-        self.output = Projection(block.dim, (block.dim,))
+        self.output = Projection(block.dim, (block.dim,), head_columns=block.width)
         self.queries, self.keys, self.values = Tap(), Tap(), Tap()
         self.scores, self.weights, self.mixed = Tap(), Tap(), Tap()
 
@@ -62,7 +62,7 @@ class SelfAttention(HeadMixer):
     def __init__(self, block: Block, length: int) -> None:
         super().__init__(block)
         key_dim = (block.key_heads or block.heads) * block.width
-        self.qkv = Projection(block.dim, (block.dim, key_dim, key_dim))
+        self.qkv = Projection(block.dim, (block.dim, key_dim, key_dim), head_rows=block.width)
         self.rotary: Rotary | None = make_rotary(block, length)
 
     def forward(
@@ -89,8 +89,8 @@ class CrossAttention(HeadMixer):
     def __init__(self, block: Block) -> None:
         super().__init__(block)
         key_dim = (block.key_heads or block.heads) * block.width
-        self.q = Projection(block.dim, (block.dim,))
-        self.kv = Projection(block.dim, (key_dim, key_dim))
+        self.q = Projection(block.dim, (block.dim,), head_rows=block.width)
+        self.kv = Projection(block.dim, (key_dim, key_dim), head_rows=block.width)
 
     def forward(self, x: Float[Tensor, "rows m d"], memory: Memory) -> Float[Tensor, "rows m d"]:
         # While decoding, the hypotheses of a sentence stand in neighbouring rows: together they are its queries.

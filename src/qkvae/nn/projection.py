@@ -10,23 +10,34 @@ from torch import Tensor, nn
 class Projection(nn.Linear):
     """``parts`` linear maps stacked in one matrix: (x W₁ᵀ + b₁, x W₂ᵀ + b₂, …).
 
-    One product of [dim, ΣN] is quicker than several of [dim, N].  The parts stay known, because initialisation
-    and the optimiser must treat each as the matrix it is.
+    One product of [dim, ΣN] is quicker than several of [dim, N].  Initialisation and the optimiser must still treat
+    each map as the matrix it is: the parts, and within attention each head's rows (of W_Q, W_K, W_V) or columns
+    (of W_O), ``head_rows`` and ``head_columns`` of them.
 
     >>> [part.shape for part in Projection(8, (8, 4, 4))(torch.zeros(3, 8))]
     [torch.Size([3, 8]), torch.Size([3, 4]), torch.Size([3, 4])]
     """
 
-    def __init__(self, dim: int, parts: tuple[int, ...], bias: bool = True) -> None:
-        self.parts = parts
-        super().__init__(dim, sum(parts), bias=bias)
+    def __init__(
+        self, dim: int, parts: tuple[int, ...], head_rows: int | None = None, head_columns: int | None = None
+    ) -> None:
+        self.parts, self.head_rows, self.head_columns = parts, head_rows, head_columns
+        super().__init__(dim, sum(parts))
 
     def reset_parameters(self) -> None:
         """Glorot-uniform for each part, zero biases."""
         for part in self.weight.split(self.parts):
             nn.init.xavier_uniform_(part)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        nn.init.zeros_(self.bias)
+
+    def maps(self, matrix: Tensor) -> list[Tensor]:
+        """A tensor in the shape of the weight, taken apart into the single maps it holds: views."""
+        rows = matrix.split(self.parts)
+        if self.head_rows is not None:
+            rows = [head for part in rows for head in part.split(self.head_rows)]
+        if self.head_columns is not None:
+            rows = [head for part in rows for head in part.split(self.head_columns, dim=1)]
+        return list(rows)
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return torch.nn.functional.linear(x, self.weight, self.bias).split(self.parts, dim=-1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from qkvae.config import Optimizer
@@ -17,44 +18,50 @@ from qkvae.nn.projection import Projection
 
 @dataclass(frozen=True)
 class Matrix:
-    """A trained matrix of a block, whose rows may be several maps stacked."""
+    """A trained matrix, and how it is taken apart into the single maps it holds (views of what it is given)."""
 
     weight: Tensor
-    parts: tuple[int, ...]
+    maps: Callable[[Tensor], list[Tensor]]
 
 
-def matrices(model: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
-    """Names and row parts of the matrices inside the blocks: every `Projection`'s weight, no embedding, no head."""
-    return [
-        (f"{name}.weight", module.parts) for name, module in model.named_modules() if isinstance(module, Projection)
-    ]
-
-
-def orthogonalize(x: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, about: singular values pushed to within about 0.7…1.2.  [k, r, c], r ≤ c.
+def orthogonalize(x: Float[Tensor, "k r c"], steps: int = 5) -> Float[Tensor, "k r c"]:
+    """The nearest semi-orthogonal matrices, about: singular values pushed to within about 0.7…1.2.  r ≤ c.
 
     Newton–Schulz with the quintic of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/):
-    X ← aX + (bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), after division by the Frobenius norm.
+    X ← (aI + bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), after division by the Frobenius norm.
+    All factors are polynomials of the first A and commute; so for wide matrices the iteration runs on the r × r
+    matrices A ← M²A and P ← MP, M = aI + bA + cA², and P meets X once, at the end.
     """
+    a, b, c = 3.4445, -4.7750, 2.0315
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
-    return x
+    if x.shape[2] < 2 * x.shape[1]:
+        for _ in range(steps):
+            gram = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        return x
+    gram = x @ x.mT
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    product: Tensor | None = None
+    for step in range(steps):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
+        product = factor if product is None else factor @ product
+        if step + 1 < steps:
+            gram = factor @ (factor @ gram)
+    return x if product is None else product @ x
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum, then orthogonalised: W ← (1 − ηλ)W − η·0.2·√max(r, c)·orthogonalize(βm + (1 − β)g).
 
     m ← βm + (1 − β)g.  The factor gives an update of the size of an AdamW update (Liu et al. 2025,
-    arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: matrices of
-    one shape are orthogonalised together in batched products, and a matrix that stacks several maps is taken apart
-    first.
+    arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: a matrix
+    that holds several maps (parts, heads) is taken apart first, and maps of one shape are orthogonalised together
+    in batched products.
     """
 
     def __init__(self, matrices: Iterable[Matrix], lr: float, weight_decay: float, momentum: float) -> None:
         matrices = list(matrices)
-        self.parts = {id(matrix.weight): matrix.parts for matrix in matrices}
+        self.maps = {id(matrix.weight): matrix.maps for matrix in matrices}
         defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__([matrix.weight for matrix in matrices], defaults)
 
@@ -65,20 +72,21 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             weights: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             gradients: list[Tensor] = [p.grad for p in weights]
-            momenta: list[Tensor] = [
-                self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in weights
-            ]
+            for p in weights:
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+            momenta: list[Tensor] = [self.state[p]["momentum"] for p in weights]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
             updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
             self._apply(weights, list(updates), group["lr"])
 
     def _apply(self, weights: list[Tensor], updates: list[Tensor], lr: float) -> None:
-        """Orthogonalise all parts of one shape side by side, and subtract them."""
+        """Orthogonalise all maps of one shape side by side, and subtract them."""
         alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
         for weight, update in zip(weights, updates, strict=True):
-            parts = self.parts[id(weight)]
-            for w, u in zip(weight.split(parts), update.split(parts), strict=True):
+            maps = self.maps[id(weight)]
+            for w, u in zip(maps(weight), maps(update), strict=True):
                 wide = w.shape[0] <= w.shape[1]
                 w, u = (w, u) if wide else (w.T, u.T)
                 alike[w.shape[0], w.shape[1]].append((w, u))
@@ -92,7 +100,7 @@ class Optimizers:
 
     def __init__(self, settings: Optimizer, model: nn.Module, weights: dict[str, Tensor]) -> None:
         self.settings = settings
-        inside = dict(matrices(model))
+        inside = {f"{name}.weight": m.maps for name, m in model.named_modules() if isinstance(m, Projection)}
         within = [Matrix(w, inside[name]) for name, w in weights.items() if name in inside]
         rest = [w for name, w in weights.items() if name not in inside]
         betas = (settings.beta1, settings.beta2)
