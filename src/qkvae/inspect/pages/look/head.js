@@ -33,10 +33,10 @@ function drawMatrix(state) {
     measure.font = font(size);
     return Math.max(...tokens.map((token) => measure.measureText(clipped(token)).width)) + 12;
   };
-  const letters = room < 500 ? 11 : 13;
+  const letters = room < 500 ? 11 : room < 760 ? 13 : 15;
   matrix.left = widest(from, letters);
   matrix.top = widest(to, letters);
-  matrix.side = Math.max(14, Math.min(58, Math.floor((room - matrix.left - 2) / to.length)));
+  matrix.side = Math.max(14, Math.min(84, Math.floor((room - matrix.left - 2) / to.length)));
   const { left, top, side } = matrix;
   const pen = sized(matrix.canvas, left + side * to.length + 2, top + side * from.length + 2);
   pen.textBaseline = "middle";
@@ -138,7 +138,7 @@ function drawColumn(state, column) {
 }
 
 function rank(rows, title) {
-  const best = rows.sort((a, b) => b[1] - a[1]).slice(0, 6);
+  const best = rows.filter((row) => row[1] > 0).sort((a, b) => b[1] - a[1]).slice(0, 6);
   fill("row-bars", make("p", { className: "quiet small" }, title),
     bars(best.map(([name, share, chosen]) => ({ name, share, text: digits(share), chosen }))));
 }

@@ -86,8 +86,8 @@ function sum(to, s) {
   const rest = terms.slice(4).reduce((a, [weight, value]) => a + weight * value, 0);
   return make("div", { className: "sum" },
     make("p", { className: "small" }, `The exponentials add up to ${digits(total)}. What the head hands on is the sum of weight · v:`),
-    make("div", { className: "vector" }, make("b", {}, "Σ weight · v"), strip(s.mixed, s.mostValue, c, "result"),
-      make("span", { className: "number at" }, `${sub(c + 1)} = ${digits(s.mixed[c])}`)),
+    make("div", { className: "vector" }, make("b", {}, "z = Σ weight · v"), strip(s.mixed, s.mostValue, c, "result"),
+      make("span", { className: "number at" }, `z${sub(c + 1)} = ${digits(s.mixed[c])}`)),
     make("p", { className: "number small" }, `channel ${c + 1}: ${written}${terms.length > 4 ? ` + ${digits(rest)} (the others)` : ""} = ${digits(s.mixed[c])}`),
     make("p", { className: "small" }, "Computed again by this page and recorded in the model: ",
       make("span", { className: "agree" }, `largest difference ${digits(apart)}`), "."));
