@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from qkvae.data.bpe_dropout import Words
-from qkvae.data.plan import MULTIPLE, plan_epoch
+from qkvae.data.plan import MULTIPLE, bucketed, plan_epoch
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
 from qkvae.data.tokenizer import BOS, EOS, PAD
 
@@ -23,6 +23,7 @@ SHARD = 32_768
 """Most pairs that are encoded and planned at a time: bounds the pause and the memory of BPE-dropout."""
 
 
+@runtime_checkable
 class PairSource(Protocol):
     """Sentence pairs that can be asked for, again and again."""
 

@@ -95,7 +95,8 @@ class MergeTable:
         long = np.flatnonzero(np.fromiter(map(len, spelled), np.int64, len(spelled))[place] > LONGEST)
         generators = generator.spawn(len(long))
         rows = [
-            segment(spelled[place[at]], self.merges, p, own) for at, own in zip(long, generators, strict=True)
+            segment(spelled[at], self.merges, p, own)
+            for at, own in zip(place[long].tolist(), generators, strict=True)
         ]
         states[long] = len(self._machine) + np.arange(len(long))
         return Ragged.concatenate([self._machine.segmentations, Ragged.from_lists(rows)])[states]
@@ -172,7 +173,7 @@ def segment(spelling: Sequence[int], merges: Merges, p: float, generator: np.ran
         offer(place)
     while heap:
         skipped: list[tuple[int, int, int, int]] = []
-        skip = int(_skips(1, p, generator)[0])
+        skip = int(min(_skips(1, p, generator)[0], len(tokens)))
         while heap and not (current(*heap[0][1:]) and len(skipped) == skip):
             candidate = heapq.heappop(heap)
             if current(*candidate[1:]):

@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, SupportsIndex
 
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
+from qkvae.config.names import nearest
 from qkvae.data.bpe_dropout import MergeTable, Words
 from qkvae.data.ragged import Ragged
 from qkvae.data.word_text import WORD, join_words
@@ -81,7 +82,7 @@ class Tokenizer:
     def train(
         cls,
         texts: Iterable[str],
-        kind: Kind = "bpe",
+        kind: str = "bpe",
         vocab_size: int = 8000,
         min_frequency: int = 2,
         *,
@@ -100,8 +101,8 @@ class Tokenizer:
             ValueError: an unknown kind, or a vocabulary too small for the alphabet or (exact) larger than the
                 texts allow; the largest possible is named.
         """
-        if kind not in get_args(Kind):
-            raise ValueError(f'kind is "{kind}", but must be one of {", ".join(get_args(Kind))}')
+        if kind not in ("bpe", "word"):
+            raise ValueError(f'kind is "{kind}": {nearest(kind, ("bpe", "word"))}')
         smallest = len(SPECIALS) + (256 if kind == "bpe" else 1)
         if vocab_size < smallest:
             raise ValueError(f"vocab_size is {vocab_size}, but must be at least {smallest} for kind {kind}")
@@ -202,27 +203,27 @@ class Tokenizer:
 
     # Ids to text
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[SupportsIndex]) -> str:
         """The text of token ids.  PAD, BOS and EOS are left out; UNK shows as ``<unk>``."""
-        kept = [int(index) for index in ids if index not in (PAD, BOS, EOS)]
+        kept = [index for index in map(int, ids) if index not in (PAD, BOS, EOS)]
         if self.kind == "word":
             return join_words([self._names[index] for index in kept])
         return self._backend.decode(kept, skip_special_tokens=False)
 
-    def decode_batch(self, rows: Iterable[Iterable[int]]) -> list[str]:
+    def decode_batch(self, rows: Iterable[Iterable[SupportsIndex]]) -> list[str]:
         """The text of every row (a ``Ragged`` or lists)."""
         return [self.decode(row) for row in rows]
 
     # Looking inside
 
-    def tokens(self, ids: Iterable[int]) -> list[str]:
+    def tokens(self, ids: Iterable[SupportsIndex]) -> list[str]:
         """Each token as people read it: ``▁`` is a space, ``<0xC3>`` a byte that is no letter by itself.
 
         >>> tokenizer = Tokenizer.train(["no, no"] * 2, vocab_size=262)
         >>> tokenizer.tokens(tokenizer.encode("no é"))
         ['▁no', '▁', '<0xC3>', '<0xA9>']
         """
-        return [self._shown[int(index)] for index in ids]
+        return [self._shown[index] for index in map(int, ids)]
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Start and end of every token in the text, in characters; together they cover it (bpe).
