@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from qkvae.inspect.look import Attention, Candidate, LookFacts, Step
+from qkvae.inspect.look import Candidate, LookFacts, Step
+from qkvae.inspect.watch import Attention
 
 SOURCE = ("▁Two", "▁dogs", "▁play", ".", "</s>")
 WRITTEN = ("▁Zwei", "▁Hunde", "▁spielen", "</s>")

@@ -6,35 +6,26 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from qkvae import __version__
+from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
+from qkvae.inspect.watch import Attention, watch
+from qkvae.models import Seq2Seq
+
+LONGEST = 200
+"""Tokens of a sentence that the page can show; it grows with their square."""
+
+CANDIDATES = 5
+"""Most probable tokens that are shown for each step."""
 
 _SCRIPTS = ("data", "paint", "writing", "overview", "head", "steps", "main")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attention:
-    """What one attention part of one block computed, all heads, in the order of the equation."""
-
-    queries: Float[Tensor, "h n w"]
-    keys: Float[Tensor, "k m w"]
-    values: Float[Tensor, "k m w"]
-    scores: Float[Tensor, "h n m"]
-    """QKᵀ / √w and what is added for positions; −∞ where the mask forbids to look."""
-
-    weights: Float[Tensor, "h n m"]
-    """softmax of the scores."""
-
-    mixed: Float[Tensor, "h n w"]
-    """weights · V."""
 
 
 class Candidate(NamedTuple):
@@ -79,6 +70,48 @@ class LookFacts:
 
     cross: tuple[Attention, ...]
     """Cross-attention of the decoder's blocks: target to source."""
+
+
+def look_at(
+    model: Seq2Seq, tokenizer: Tokenizer, sentence: str, written: Sequence[int], *, note: str, run: str = ""
+) -> LookFacts:
+    """Everything that attention computes while ``written`` is written as the translation of the sentence.
+
+    ``written`` are token ids, EOS last if the model wrote it.
+
+    Raises:
+        ValueError: the sentence or its translation has no token, or more than the page can show.
+    """
+    source = tokenizer.encode(sentence)
+    for ids, what in ((source, "sentence"), (written, "translation")):
+        if not 1 <= len(ids) <= LONGEST:
+            raise ValueError(
+                f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another one"
+            )
+    watched = watch(model, source, written)
+    return LookFacts(
+        run=run,
+        sentence=sentence,
+        translation=tokenizer.decode(written),
+        note=note,
+        source=tuple(tokenizer.tokens([*source, EOS])),
+        target=tuple(tokenizer.tokens([BOS, *written[:-1]])),
+        steps=tuple(
+            _step(tokenizer, token, row) for token, row in zip(written, watched.probabilities, strict=True)
+        ),
+        encoder=watched.encoder,
+        decoder=watched.decoder,
+        cross=watched.cross,
+    )
+
+
+def _step(tokenizer: Tokenizer, written: int, probabilities: Tensor) -> Step:
+    best = probabilities.topk(min(CANDIDATES, len(probabilities)))
+    tokens = tokenizer.tokens(cast("list[int]", best.indices.tolist()))
+    return Step(
+        written=Candidate(tokenizer.tokens([written])[0], float(probabilities[written])),
+        candidates=tuple(map(Candidate, tokens, cast("list[float]", best.values.tolist()))),
+    )
 
 
 def write_look(path: Path | str, facts: LookFacts) -> Path:

@@ -11,9 +11,12 @@ from typing import Any, cast
 from markupsafe import Markup
 
 from qkvae import __version__
+from qkvae.data.tokenizer import EOS, Tokenizer
 from qkvae.inspect import page
 from qkvae.inspect.axes import short
 from qkvae.inspect.charts import Series, heat_map, line_chart
+from qkvae.inspect.watch import watch
+from qkvae.models import Seq2Seq
 
 Record = Mapping[str, Any]
 POINTS = 200
@@ -36,6 +39,16 @@ class Alignment:
     source: Sequence[str]
     target: Sequence[str]
     weights: Sequence[Sequence[float]]
+
+
+def align(model: Seq2Seq, tokenizer: Tokenizer, source: str, written: Sequence[int]) -> Alignment:
+    """Where the model looks while it writes these token ids (EOS last if it was written) for the source."""
+    ids = tokenizer.encode(source)
+    return Alignment(
+        source=tokenizer.tokens([*ids, EOS]),
+        target=tokenizer.tokens(written),
+        weights=cast("list[list[float]]", watch(model, ids, written).alignment().tolist()),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

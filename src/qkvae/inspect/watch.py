@@ -1,0 +1,91 @@
+"""Run an encoder-decoder on one pair of token sequences, and keep what all its attention computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from qkvae.data.tokenizer import BOS, EOS
+from qkvae.inspect.taps import record
+from qkvae.models import Seq2Seq
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """What one attention part of one block computed, all heads, in the order of the equation."""
+
+    queries: Float[Tensor, "h n w"]
+    keys: Float[Tensor, "k m w"]
+    values: Float[Tensor, "k m w"]
+    scores: Float[Tensor, "h n m"]
+    """QKᵀ / √w and what is added for positions; −∞ where the mask forbids to look."""
+
+    weights: Float[Tensor, "h n m"]
+    """softmax of the scores."""
+
+    mixed: Float[Tensor, "h n w"]
+    """weights · V."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """Every attention part of a model, first block first, and what the model would have written."""
+
+    encoder: tuple[Attention, ...]
+    """Self-attention of the encoder's blocks: source to source."""
+
+    decoder: tuple[Attention, ...]
+    """Self-attention of the decoder's blocks: target to target."""
+
+    cross: tuple[Attention, ...]
+    """Cross-attention of the decoder's blocks: target to source."""
+
+    probabilities: Float[Tensor, "m v"]
+    """p(token | target so far, source), for every place of the target."""
+
+    def alignment(self) -> Float[Tensor, "m n"]:
+        """Each source token's share while each token was written: last block, mean of its heads."""
+        return self.cross[-1].weights.mean(0)
+
+
+def watch(model: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> Watched:
+    """What attention computes while ``written`` is written for ``source`` (token ids; EOS joins the source).
+
+    One pass with the whole target gives what decoding it step by step gives.  Row i belongs to the decoder
+    having read BOS and ``written[:i]``, and being about to write ``written[i]``.
+
+    >>> from qkvae import config
+    >>> model = Seq2Seq(config.Seq2Seq(block=config.Block(dim=8, heads=2, hidden=8), vocab=10))
+    >>> watch(model, [5, 6, 7], [8, 9]).alignment().shape
+    torch.Size([2, 4])
+    """
+    device = next(model.parameters()).device
+    read = torch.tensor([[*source, EOS]], device=device)
+    target = torch.tensor([[BOS, *written[:-1]]], device=device)
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), record(model, [f"*.{field.name}" for field in fields(Attention)]) as seen:
+            logits = model(read, target)
+    finally:
+        model.train(training)
+
+    def parts(place: str, depth: int) -> tuple[Attention, ...]:
+        return tuple(_part(seen, place.format(block)) for block in range(depth))
+
+    return Watched(
+        encoder=parts("encoder.blocks.{}.attention", model.settings.encoder_depth),
+        decoder=parts("decoder.blocks.{}.attention", model.settings.decoder_depth),
+        cross=parts("decoder.blocks.{}.cross_attention", model.settings.decoder_depth),
+        probabilities=logits[0].float().softmax(-1).cpu(),
+    )
+
+
+def _part(seen: dict[str, Tensor], place: str) -> Attention:
+    return Attention(
+        **{field.name: seen[f"{place}.{field.name}"][0].float().cpu() for field in fields(Attention)}
+    )
