@@ -13,6 +13,8 @@ import pytest
 # that jaxtyping's annotations name.  Outside the tests the annotations do nothing.
 jaxtyping.install_import_hook("qkvae", "typecheck.checked")
 
+collect_ignore_glob = ["*conftest.py"]  # they hold no doctests, and all have the same name
+
 
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:

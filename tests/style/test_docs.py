@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from sources import PAGES, ROOT, name
+from style_files import PAGES, ROOT, name
 
 from qkvae.cli.app import build
 

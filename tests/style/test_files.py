@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from sources import FILES, called, name, tree
+from style_files import FILES, called, name, tree
 
 LINES_OF_A_FILE = 350
 LINES_OF_A_FUNCTION = 60

@@ -10,7 +10,7 @@ import sys
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from sources import ROOT
+from style_files import ROOT
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys, warnings

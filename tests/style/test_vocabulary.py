@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sources import FILES, name, tree
+from style_files import FILES, name, tree
 
 FOREIGN = {
     "dim": {"d_model", "n_embd", "embed_dim", "emb_dim", "hidden_size", "model_dim", "embedding_size"},
