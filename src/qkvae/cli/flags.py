@@ -1,8 +1,8 @@
 """Config dataclasses as flags of the command line, built once from their fields and the sentence under each.
 
-``training`` and ``data`` lose their name (``--minutes``), the others keep it (``--optimizer.lr``), and the
-block that a model repeats is part of the model (``--model.dim``).  Only what was typed is handed on, so that
-it can be laid over a recipe.
+``training``, ``data`` and ``saving`` lose their name (``--minutes``), the others keep it
+(``--optimizer.lr``), and the block that a model repeats is part of the model (``--model.dim``).  Only what was
+typed is handed on, so that it can be laid over a recipe.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cyclopts import Group, Parameter
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
-UNNAMED = ("data", "training", "block")
+UNNAMED = ("data", "training", "saving", "block")
 """Groups whose fields are typed without the group's name."""
 
 DERIVED = (("model", "vocab"), ("data", "paths"))
@@ -160,6 +160,6 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 def _group(flag: Flag) -> Group:
     if len(flag.path) == 1:
         return Group("Settings", help="Those of the run if not given.", sort_key=10)
-    order = ("training", "data", "model", "optimizer", "generation")
+    order = ("training", "data", "model", "optimizer", "saving", "generation")
     first = flag.path[0]
     return Group(first.capitalize(), sort_key=10 + (order.index(first) if first in order else len(order)))

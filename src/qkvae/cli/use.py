@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
-from qkvae.cli.terminal import put, to_json
+from qkvae.cli.terminal import put, say, to_json
 from qkvae.config import Generation
 
 _READ = 1 << 16
@@ -83,6 +83,8 @@ def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
         with _opened(file) as stream:
             yield from groups(stream, str(file))
     else:
+        if sys.stdin.isatty():
+            say("one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z) ends")
         yield from groups(cast("io.BufferedIOBase", sys.stdin.buffer), "stdin")
 
 
