@@ -1,8 +1,8 @@
 """Config dataclasses as flags of the command line, built once from their fields and the sentence under each.
 
 ``training``, ``data`` and ``saving`` lose their name (``--minutes``), the others keep it
-(``--optimizer.lr``), and the block that a model repeats is part of the model (``--model.dim``).  Only what was
-typed is handed on, so that it can be laid over a recipe.
+(``--optimizer.lr``), and the block that a model repeats is part of the model (``--model.dim``).  Only what
+was typed is handed on, so that it can be laid over a recipe.
 """
 
 from __future__ import annotations
