@@ -1,0 +1,104 @@
+"""Beam search: the most probable continuations of several hypotheses at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from qkvae.data.tokenizer import BOS, EOS
+from qkvae.generate.candidates import Candidates, best
+from qkvae.generate.hypothesis import Hypothesis
+from qkvae.generate.model import Decodable, State
+
+
+def beam_search(
+    model: Decodable[State],
+    source: Int[Tensor, "b n"],
+    source_lengths: Int[Tensor, " b"],
+    limits: Sequence[int],
+    beam: int,
+) -> list[list[Hypothesis]]:
+    """All hypotheses that one search finishes for each sentence, in the order in which it finishes them.
+
+    Each step continues the ``beam`` live hypotheses of a sentence by every token and keeps the best by ln p.
+    One that ends in EOS and is among the ``beam`` best is finished; the others live on, as many as ``beam``.  A
+    sentence ends when ``beam`` of its hypotheses are finished, or at its limit of tokens (EOS counted), where
+    the ``beam`` best are taken as they are.  (This is what Hugging Face calls ``early_stopping=True``.)  No step
+    depends on the length penalty: to rank by another one needs no other search.
+    """
+    rows = _Frontier(len(source), limits, beam, source.device)
+    cache = model.start(source, source_lengths, beam, min(rows.longest, source.shape[1] + 16))
+    for length in itertools.count(1):
+        logits = model.step(rows.newest.flatten(), cache)
+        # Twice the beam: even if each hypothesis's best continuation is EOS, ``beam`` others are left.
+        candidates = best(logits.float().unflatten(0, (-1, beam)), rows.scores, 2 * beam)
+        kept = rows.advance(candidates, length)
+        if kept is not None:
+            if not len(kept):
+                break
+            cache.keep(kept)
+        cache.reorder(rows.parents)
+    return rows.finished
+
+
+class _Frontier:
+    """The live hypotheses of the sentences that are not done, and what was finished of all."""
+
+    def __init__(self, sentences: int, limits: Sequence[int], beam: int, device: torch.device) -> None:
+        self.beam = beam
+        self.finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
+        self.longest = max(limits)
+        self._limits = list(limits)
+        self._live = list(range(sentences))
+        self.newest = torch.full((sentences, beam), BOS, device=device)
+        self.scores = torch.full((sentences, beam), -torch.inf, device=device)
+        self.scores[:, 0] = 0.0  # at the start all hypotheses are the same one
+        self._history = torch.empty(sentences, beam, 0, dtype=torch.long, device=device)
+        self._parents = self.newest
+
+    @property
+    def parents(self) -> Int[Tensor, " rows"]:
+        """The row of the step before that each row continues."""
+        first = torch.arange(0, self._parents.numel(), self.beam, device=self._parents.device)
+        return (self._parents + first[:, None]).flatten()
+
+    def advance(self, candidates: Candidates, length: int) -> Int[Tensor, " kept"] | None:
+        """Go on with the best; tells which sentences are searched on, or None if all are."""
+        ended = candidates.tokens == EOS
+        at_limit = [place for place, number in enumerate(self._live) if self._limits[number] == length]
+        if at_limit:
+            ended[at_limit] = True
+        ends = ended[:, : self.beam] & (candidates.scores[:, : self.beam] > -torch.inf)
+        kept = None
+        if ends.any():
+            self._finish(candidates, ends, length)
+            done = {
+                place for place, number in enumerate(self._live) if len(self.finished[number]) >= self.beam
+            }
+            done |= set(at_limit)
+            if done:
+                places = [place for place in range(len(self._live)) if place not in done]
+                kept = torch.tensor(places, dtype=torch.long, device=ended.device)
+                candidates = Candidates(*(each[kept] for each in candidates))
+                ended, self._history = ended[kept], self._history[kept]
+                self._live = [self._live[place] for place in places]
+        self._choose(candidates, ended)
+        return kept
+
+    def _choose(self, candidates: Candidates, ended: Tensor) -> None:
+        """The best that have not ended live on."""
+        self.scores, order = candidates.scores.masked_fill(ended, -torch.inf).topk(self.beam)
+        self.newest, self._parents = candidates.tokens.gather(1, order), candidates.parents.gather(1, order)
+        past = self._history.take_along_dim(self._parents[..., None], 1)
+        self._history = torch.cat([past, self.newest[..., None]], 2)
+
+    def _finish(self, candidates: Candidates, ends: Tensor, length: int) -> None:
+        for place, rank in ends.nonzero().tolist():
+            parent, token = int(candidates.parents[place, rank]), int(candidates.tokens[place, rank])
+            ids = self._history[place, parent].tolist() + ([] if token == EOS else [token])
+            log_p = float(candidates.scores[place, rank])
+            self.finished[self._live[place]].append(Hypothesis(tuple(ids), log_p, length, log_p))

@@ -1,0 +1,69 @@
+"""Answers made token by token, each by itself: greedy and sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from qkvae.data.tokenizer import BOS, EOS
+from qkvae.generate.candidates import forbid
+from qkvae.generate.hypothesis import Hypothesis
+from qkvae.generate.model import Decodable, State
+
+Choose = Callable[[Tensor, Tensor, int], Tensor]
+"""(logits [live, v], the live rows' numbers [live], step) → tokens [live]."""
+
+_UNUSED = -1
+
+
+def chains(
+    model: Decodable[State],
+    source: Int[Tensor, "b n"],
+    source_lengths: Int[Tensor, " b"],
+    limits: Sequence[int],
+    answers: int,
+    choose: Choose,
+) -> list[list[Hypothesis]]:
+    """``answers`` answers for each sentence, each ending with its first EOS or at its limit (EOS counted).
+
+    The probability told is the model's, whatever ``choose`` makes of it.
+    """
+    device = source.device
+    limit = torch.tensor(limits, device=device).repeat_interleave(answers)
+    rows = torch.arange(len(limit), device=device)
+    written = torch.full((len(rows), max(limits)), _UNUSED, device=device)
+    log_p = torch.zeros(len(rows), dtype=torch.float64, device=device)
+    done = torch.zeros(len(rows), dtype=torch.bool, device=device)
+    cache = model.start(source, source_lengths, answers, min(max(limits), source.shape[1] + 16))
+    tokens = torch.full_like(rows, BOS)
+    for step in range(max(limits)):
+        logits = model.step(tokens, cache).float()
+        total = logits.logsumexp(-1)
+        forbid(logits)
+        tokens = choose(logits, rows, step)
+        gained = logits.gather(1, tokens[:, None])[:, 0] - total
+        log_p[rows] += gained.double().masked_fill(done, 0.0)
+        written[rows, step] = tokens.masked_fill(done, _UNUSED)
+        ending = (tokens == EOS) | (limit[rows] == step + 1)
+        if not ending.any():
+            continue
+        done |= ending
+        over = done.unflatten(0, (-1, answers)).all(1)
+        if over.any():  # all answers of a sentence are there
+            kept = (~over).nonzero()[:, 0]
+            if not len(kept):
+                break
+            cache.keep(kept)
+            going = (~over).repeat_interleave(answers)
+            rows, done, tokens = rows[going], done[going], tokens[going]
+    found = [_hypothesis(ids, each) for ids, each in zip(written.tolist(), log_p.tolist(), strict=True)]
+    return [found[start : start + answers] for start in range(0, len(found), answers)]
+
+
+def _hypothesis(written: list[int], log_p: float) -> Hypothesis:
+    length = written.index(_UNUSED) if _UNUSED in written else len(written)
+    ids = written[: length - 1] if written[length - 1] == EOS else written[:length]
+    return Hypothesis(tuple(ids), log_p, length, log_p)

@@ -1,0 +1,58 @@
+"""Drawing tokens, so that the same input and seed give the same answer whatever is decoded beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from qkvae.config import Generation
+from qkvae.generate.filters import filtered
+
+
+def uniforms(sources: Sequence[Sequence[int]], limits: Sequence[int], answers: int, seed: int) -> Tensor:
+    """Random numbers in [0, 1) for each answer (``answers`` neighbouring rows a source) and step: [rows, steps].
+
+    A source's numbers come from a generator of its own, seeded by (seed, its tokens).
+    """
+    drawn = np.zeros((len(sources) * answers, max(limits)))
+    for row, (ids, limit) in enumerate(zip(sources, limits, strict=True)):
+        generator = np.random.default_rng([seed, *ids])
+        drawn[row * answers : (row + 1) * answers, :limit] = generator.random((answers, limit))
+    return torch.from_numpy(drawn)
+
+
+def inverse_cdf(logits: Float[Tensor, "rows v"], uniform: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    """The token at which the summed softmax(logits) passes the uniform number: it has just that distribution.
+
+    >>> inverse_cdf(torch.tensor([[0.2, 0.5, 0.3]]).log().expand(3, -1), torch.tensor([0.1, 0.3, 0.8]))
+    tensor([0, 1, 2])
+    """
+    summed = logits.double().softmax(-1).cumsum(-1)
+    total = summed[:, -1]
+    # Below the total, whatever is rounded: a token of probability zero is never passed.
+    aim = torch.minimum(uniform.double() * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(summed, aim[:, None], right=True)[:, 0]
+
+
+class Sampler:
+    """Chooses the next tokens as the settings say."""
+
+    def __init__(self, settings: Generation, drawn: Float[Tensor, "rows steps"]) -> None:
+        self._settings, self._drawn = settings, drawn
+
+    def __call__(
+        self, logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
+    ) -> Int[Tensor, " live"]:
+        """The tokens of these rows at this step."""
+        return inverse_cdf(filtered(logits, self._settings), self._drawn[rows, step])
+
+
+def most_probable(
+    logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
+) -> Int[Tensor, " live"]:
+    """Greedy: nothing is drawn."""
+    return logits.argmax(-1)

@@ -1,0 +1,86 @@
+"""Inputs to answers: batches longest first, answers in the order of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qkvae.config import Generation
+from qkvae.data.tokenizer import EOS, PAD
+from qkvae.generate.beam import beam_search
+from qkvae.generate.chains import chains
+from qkvae.generate.hypothesis import Hypothesis, rerank
+from qkvae.generate.model import Decodable
+from qkvae.generate.sampling import Sampler, most_probable, uniforms
+
+Ids = Sequence[int] | NDArray[Any]
+"""The tokens of one input, without special tokens."""
+
+
+def generate(model: Decodable[Any], sources: Sequence[Ids], settings: Generation) -> list[list[Hypothesis]]:
+    """The ``settings.nbest`` best answers to each input, best first.
+
+    An answer does not depend on the other inputs.  Ranked by log-probability / length ** length_penalty, EOS
+    counted.  A search may find fewer answers than asked for where there are no more (a tiny vocabulary, a short limit).
+
+    >>> from qkvae.config import Block, Seq2Seq
+    >>> from qkvae.models import build
+    >>> model = build(Seq2Seq(block=Block(dim=8, heads=2, hidden=16), vocab=10))
+    >>> answers = generate(model, [[5, 6, 7], [8]], Generation(beam=3, nbest=2, max_length=4))
+    >>> [len(each) for each in answers], answers[0][0].score >= answers[0][1].score
+    ([2, 2], True)
+    """
+    return [each[: settings.nbest] for each in finished_hypotheses(model, sources, settings)]
+
+
+def finished_hypotheses(
+    model: Decodable[Any], sources: Sequence[Ids], settings: Generation
+) -> list[list[Hypothesis]]:
+    """All answers that one search (or sampling) finishes for each input, best first.
+
+    The search takes no notice of the length penalty: `rerank` gives what a search with another one would give.
+    """
+    found: list[list[Hypothesis]] = [[] for _ in sources]
+    order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
+    was_training = model.training
+    model.train(False)
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(order), settings.batch):
+                places = order[start : start + settings.batch]
+                answers = _decode(model, [[int(x) for x in sources[place]] for place in places], settings)
+                for place, each in zip(places, answers, strict=True):
+                    found[place] = rerank(each, settings.length_penalty)
+    finally:
+        model.train(was_training)
+    return found
+
+
+def limit(source: Ids, settings: Generation) -> int:
+    """Most tokens of an answer, EOS counted."""
+    return settings.max_length or 2 * len(source) + 10
+
+
+def _decode(model: Decodable[Any], sources: list[list[int]], settings: Generation) -> list[list[Hypothesis]]:
+    """One batch."""
+    limits = [limit(each, settings) for each in sources]
+    device = next(iter(model.parameters())).device
+    source, lengths = _padded(sources)
+    source, lengths = source.to(device), lengths.to(device)
+    if settings.beam > 1:
+        return beam_search(model, source, lengths, limits, settings.beam)
+    choose = most_probable
+    if settings.sample:
+        choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed).to(device))
+    return chains(model, source, lengths, limits, settings.nbest, choose)
+
+
+def _padded(sources: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """The inputs, each with EOS after it, as a rectangle; and their lengths with EOS."""
+    longest = len(sources[0]) + 1
+    rows = [[*ids, EOS] + [PAD] * (longest - len(ids) - 1) for ids in sources]
+    return torch.tensor(rows), torch.tensor([len(ids) + 1 for ids in sources])
