@@ -9,13 +9,14 @@ from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
 from qkvae.config.serial import from_dict, to_dict
 from qkvae.config.tasks import TASKS, Translation, TranslationData
-from qkvae.config.training import Optimizer, Training
+from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
     "TASKS",
     "Block",
     "Generation",
     "Optimizer",
+    "Saving",
     "Seq2Seq",
     "Training",
     "Translation",

@@ -8,7 +8,7 @@ from typing import Literal
 from qkvae.config import checks
 from qkvae.config.families import Seq2Seq
 from qkvae.config.generation import Generation
-from qkvae.config.training import Optimizer, Training
+from qkvae.config.training import Optimizer, Saving, Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class TranslationData:
     tokenizer: Literal["bpe", "word"] = "bpe"
     """Byte-level byte-pair encoding, or whole words with a frequency cut-off."""
 
-    vocab_size: int = 8000
-    """Largest number of tokens, special tokens included; both languages share them."""
+    vocab_size: int | None = None
+    """Tokens, special ones included, shared by both languages; 8000, or what the data allows, if not given."""
 
     min_frequency: int = 2
     """A pair (bpe) or a word (word) seen less often than this gets no token of its own."""
@@ -80,6 +80,9 @@ class Translation:
 
     training: Training = field(default_factory=Training)
     """The loop."""
+
+    saving: Saving = field(default_factory=Saving)
+    """What is kept."""
 
     generation: Generation = field(default_factory=Generation)
     """How the trained run translates."""

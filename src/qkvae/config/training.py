@@ -68,7 +68,7 @@ class Training:
     accumulate: int = 1
     """Batches whose gradients are added up, each token weighing the same, before a step."""
 
-    validations: int = 20
+    validations: int = 10
     """Times the model is evaluated in the course of the training."""
 
     patience: int | None = None
@@ -86,14 +86,11 @@ class Training:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the products; the weights are kept in fp32 either way.  auto measures which is quicker."""
 
-    save_every: float = 60.0
-    """Seconds between saves of what resuming needs."""
-
     workers: int = 0
     """Processes that prepare batches beside the training."""
 
     def __post_init__(self) -> None:
-        checks.above_zero(self, "minutes", "save_every")
+        checks.above_zero(self, "minutes")
         checks.at_least(self, 1, "steps", "batch_tokens", "accumulate", "validations", "patience")
         checks.at_least(self, 0, "workers", "seed")
         checks.one_of(self, "average", "device", "precision")
@@ -101,3 +98,22 @@ class Training:
             raise ValueError(
                 f"minutes is {self.minutes} and steps is {self.steps}: give one of them, the other follows from it"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """What is kept, and where it is told."""
+
+    save_every: float = 60.0
+    """Seconds between saves of what resuming needs."""
+
+    keep: int = 0
+    """Checkpoints kept under checkpoints/, one for each evaluation, the newest ones."""
+
+    sink: Literal["none", "tensorboard", "wandb"] = "none"
+    """Tell the curves to TensorBoard or Weights & Biases too (extras of the same names)."""
+
+    def __post_init__(self) -> None:
+        checks.above_zero(self, "save_every")
+        checks.at_least(self, 0, "keep")
+        checks.one_of(self, "sink")

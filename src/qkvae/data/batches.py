@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from qkvae.data.bpe_dropout import Words
-from qkvae.data.plan import MULTIPLE, bucketed, plan_epoch
+from qkvae.data.plan import MULTIPLE, plan_epoch, rounded
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
 from qkvae.data.tokenizer import BOS, EOS, PAD
+
+Ids = NDArray[np.int32]
 
 SHARD = 32_768
 """Most pairs that are encoded and planned at a time: bounds the pause and the memory of BPE-dropout."""
@@ -113,6 +116,11 @@ class Seq2SeqBatch:
         """Target tokens, padding not counted."""
         return int(self.target_lengths.sum())
 
+    def split(self, count: int) -> list[Seq2SeqBatch]:
+        """The batch cut by rows into at most ``count`` parts."""
+        parts = [getattr(self, field.name).chunk(count) for field in dataclasses.fields(self)]
+        return [Seq2SeqBatch(*tensors) for tensors in zip(*parts, strict=True)]
+
     def to(self, device: torch.device | str) -> Seq2SeqBatch:
         """The same batch on another device."""
         tensors = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -128,25 +136,52 @@ def collate(pairs: SentencePairs, rows: Rows) -> Seq2SeqBatch:
     >>> batch.source.tolist(), batch.target_in.tolist(), batch.target_out.tolist()
     ([[7, 8, 2, 0]], [[1, 9, 0, 0]], [[9, 2, 0, 0]])
     """
-    sources, targets = pairs.sources[rows], pairs.targets[rows]
-    source, source_lengths = _padded(sources, last=EOS)
-    target_in, target_lengths = _padded(targets, first=BOS)
-    target_out, _ = _padded(targets, last=EOS)
-    return Seq2SeqBatch(source, source_lengths, target_in, target_out, target_lengths)
+    return _Arrays.of(pairs, rows).batch()
 
 
-def _padded(rows: Ragged, *, first: int | None = None, last: int | None = None) -> tuple[Tensor, Tensor]:
-    """A rectangle of the rows, each with one token before or after it; and the lengths with that token."""
-    lengths = rows.lengths + 1
-    width = int(-(-lengths.max(initial=1) // MULTIPLE) * MULTIPLE)
-    filled = np.full((len(rows), width), PAD, np.int64)
-    begins = np.arange(len(rows)) * width
-    filled.reshape(-1)[spans(begins + (first is not None), rows.lengths)] = rows.flat
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """A batch as it travels between processes.
+
+    Not as tensors: a worker that is told to end while it shares a tensor aborts instead.
+    """
+
+    source: Ids
+    source_lengths: Ints
+    target_in: Ids
+    target_out: Ids
+    target_lengths: Ints
+
+    @classmethod
+    def of(cls, pairs: SentencePairs, rows: Rows) -> _Arrays:
+        sources, targets = pairs.sources[rows], pairs.targets[rows]
+        return cls(
+            source=_padded(sources, last=EOS),
+            source_lengths=sources.lengths + 1,
+            target_in=_padded(targets, first=BOS),
+            target_out=_padded(targets, last=EOS),
+            target_lengths=targets.lengths + 1,
+        )
+
+    def batch(self) -> Seq2SeqBatch:
+        arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Seq2SeqBatch(
+            **{name: torch.as_tensor(array, dtype=torch.int64) for name, array in arrays.items()}
+        )
+
+
+def _padded(rows: Ragged, *, first: int | None = None, last: int | None = None) -> Ids:
+    """A rectangle of the rows, each with one token before or after it."""
+    lengths = rows.lengths
+    width = int(rounded(lengths + 1).max(initial=MULTIPLE))
+    filled = np.full((len(rows), width), PAD, np.int32)
+    flat, begins = filled.reshape(-1), np.arange(len(rows)) * width
+    flat[spans(begins + (first is not None), lengths)] = rows.flat
     if first is not None:
-        filled[:, 0] = first
+        flat[begins] = first
     if last is not None:
-        filled.reshape(-1)[begins + rows.lengths] = last
-    return torch.as_tensor(filled), torch.as_tensor(lengths)
+        flat[begins + lengths] = last
+    return filled
 
 
 class Batches:
@@ -193,25 +228,26 @@ class Batches:
 
     def __getitem__(self, number: int) -> Seq2SeqBatch:
         """Batch ``number``, counted from 0 through all epochs."""
-        return self._numbered[number]
+        return self._numbered[number].batch()
 
     def stream(self, start: int = 0) -> Iterator[Seq2SeqBatch]:
         """Batch ``start`` and all after it, without end; closing the iterator ends its workers."""
-        if not self.workers:
-            yield from map(self._numbered.__getitem__, itertools.count(start))
-            return
-        yield from DataLoader(
-            self._numbered,
-            sampler=_From(start),
-            batch_size=None,
-            num_workers=self.workers,
-            multiprocessing_context="spawn",
-            prefetch_factor=4,
-            generator=torch.Generator(),  # the loader draws a number: not from the training's generator
-        )
+        arrays: Iterable[_Arrays] = map(self._numbered.__getitem__, itertools.count(start))
+        if self.workers:
+            arrays = DataLoader(
+                self._numbered,
+                sampler=_From(start),
+                batch_size=None,
+                num_workers=self.workers,
+                multiprocessing_context="spawn",
+                prefetch_factor=4,
+                generator=torch.Generator(),  # the loader draws a number: not from the training's generator
+            )
+        for each in arrays:
+            yield each.batch()
 
 
-class _Numbered(Dataset[Seq2SeqBatch]):
+class _Numbered(Dataset[_Arrays]):
     """Batches by number; remembers the shard it made last."""
 
     def __init__(self, pairs: PairSource, tokens: int, seed: int) -> None:
@@ -232,10 +268,10 @@ class _Numbered(Dataset[Seq2SeqBatch]):
             self._batches = len(self._shard(0)[1])
         return self._batches
 
-    def __getitem__(self, index: int) -> Seq2SeqBatch:
+    def __getitem__(self, index: int) -> _Arrays:
         shard, place = divmod(index, self.batches_per_shard)
         pairs, plan = self._shard(shard)
-        return collate(pairs, plan[place])
+        return _Arrays.of(pairs, plan[place])
 
     def _shard(self, number: int) -> tuple[SentencePairs, list[Ints]]:
         """A shard, counted from 0 through all epochs, encoded and planned."""

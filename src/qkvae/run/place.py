@@ -38,27 +38,39 @@ def claimed(path: Path, overwrite: bool) -> Generator[None]:
         RunExists: the path is a file, or holds a run (without ``overwrite``) or what a run would write over.
         StorageError: the place cannot be written.
     """
-    if path.exists() and not path.is_dir():
-        raise RunExists(f"{path} is a file, and a run is a folder: choose another place with --out")
+    require_free(path, overwrite)
     with plainly(path):
         path.mkdir(parents=True, exist_ok=True)
-    parts = [name for name in PARTS if (path / name).exists()]
     if not (path / CONFIG).exists():
-        if parts:
-            raise RunExists(
-                f"{path} is no run, but holds {parts[0]}, which a run would write over: "
-                "choose another place with --out"
-            )
         yield
         return
-    _refuse_foreign(path)
-    if not overwrite:
-        raise RunExists(
-            f"{path} already holds a run: go on with it by `qkvae resume {path}`, "
-            "choose another place with --out, or replace it with --overwrite"
-        )
+    parts = [name for name in PARTS if (path / name).exists()]
     with _put_aside(path, parts):
         yield
+
+
+def require_free(path: Path, overwrite: bool) -> None:
+    """Refuse a place where `claimed` would refuse to begin a run; nothing is written.
+
+    Raises:
+        RunExists: the path is a file, or holds a run (without ``overwrite``) or what a run would write over.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunExists(f"{path} is a file, and a run is a folder: choose another place with --out")
+    if (path / CONFIG).exists():
+        _refuse_foreign(path)
+        if not overwrite:
+            raise RunExists(
+                f"{path} already holds a run: go on with it by `qkvae resume {path}`, "
+                "choose another place with --out, or replace it with --overwrite"
+            )
+        return
+    parts = [name for name in PARTS if (path / name).exists()]
+    if parts:
+        raise RunExists(
+            f"{path} is no run, but holds {parts[0]}, which a run would write over: "
+            "choose another place with --out"
+        )
 
 
 def require_run(path: Path) -> None:

@@ -1,0 +1,317 @@
+"""The verbs as functions: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+from qkvae.config import TASKS, Generation, Translation, nearest, to_dict
+from qkvae.data.check import check_pairs
+from qkvae.data.findings import Report
+from qkvae.data.sources import read_pairs
+from qkvae.models import Seq2Seq, build
+from qkvae.run import Run
+from qkvae.run.place import require_free
+from qkvae.train.device import Machine, choose_machine, keep_freed_memory
+from qkvae.train.ending import finish, reserved
+from qkvae.train.loop import Loop
+from qkvae.train.plan import Plan, plans_of
+from qkvae.train.progress import Reporter, make_reporter
+from qkvae.train.translation import (
+    Corpus,
+    TranslationObjective,
+    encode_corpus,
+    read_corpus,
+    train_tokenizer,
+)
+from qkvae.use import Answer, Translator
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def train(
+    task: str,
+    data: Paths | Translation = (),
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+    replay: str | Path | None = None,
+    licence: str | None = None,
+) -> LoadedRun:
+    """Train on the user's data and return the run, ready to be used.
+
+    Args:
+        task: one of `qkvae.config.TASKS`.
+        data: paths as the command line takes them, or a whole config; the embedded default if nothing.
+        minutes, steps: how long; 10 minutes if neither is given.
+        out: folder of the run; runs/TASK if not given.
+        overwrite: replace the run that ``out`` holds.
+        replay: a run whose changes of plan are followed instead of the clock.
+        licence: of the data, for the model card.
+
+    Raises:
+        ValueError: something the user must mend; the message says what and how.
+        KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
+    """
+    begun = time.monotonic()
+    config = _configured(task, data, minutes, steps)
+    out = Path(out) if out is not None else Path("runs") / task
+    require_free(out, overwrite)
+    plans = plans_of(Run.open(replay, task).records()) if replay is not None else None
+    reporter = make_reporter(quiet)
+    corpus = read_corpus(config.data, config.training.seed)
+    for note in corpus.notes:
+        reporter.say(f"note: {note}")
+    tokenizer = train_tokenizer(corpus.train, config.data)
+    longest = max(config.model.max_length, config.data.max_length)
+    model = replace(config.model, vocab=len(tokenizer), max_length=longest)
+    machine = choose_machine(config.training)
+    resolved = {
+        "machine": {"device": machine.device, "precision": machine.precision, "threads": machine.threads},
+        "command": _command(task, config, out),
+        "licence": licence,
+        "replay": [plan.record() for plan in plans] if plans else None,
+    }
+    run = Run.create(out, task, replace(config, model=model), overwrite, resolved)
+    run.save_tokenizer(tokenizer)
+    run.save_passport(_passport(corpus))
+    return _continue(run, corpus, machine, reporter, begun)
+
+
+def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
+    """Go on with a run that was interrupted: the same bits as one that never was.
+
+    Raises:
+        ValueError: no run, or its data or tokenizer have changed.
+    """
+    begun = time.monotonic()
+    run = Run.open(path, resume=True)
+    reporter = make_reporter(quiet)
+    corpus = read_corpus(run.config.data, run.config.training.seed)
+    run.check_data(corpus.fingerprint)
+    machine = Machine(**run.resolved["machine"])
+    return _continue(run, corpus, machine, reporter, begun)
+
+
+def load(path: str | Path) -> LoadedRun:
+    """A run, to be used, measured and looked into.
+
+    Raises:
+        ValueError: the folder is no run, or a part of it is missing or damaged.
+    """
+    return LoadedRun(Run.open(path))
+
+
+class LoadedRun:
+    """A trained run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._translator: Translator | None = None
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.run.path
+
+    @property
+    def config(self) -> Translation:
+        """Every setting, with the length penalty that was chosen on the validation data."""
+        chosen = self.run.resolved.get("generation", {})
+        config = self.run.config
+        return replace(config, generation=replace(config.generation, **chosen))
+
+    @property
+    def translator(self) -> Translator:
+        """Model, tokenizer and settings together."""
+        if self._translator is None:
+            model = build(self.run.config.model).eval()
+            self.run.load_into(model)
+            self._translator = Translator(model, self.run.tokenizer, self.config.generation)
+        return self._translator
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The model, a plain `torch.nn.Module`."""
+        return self.translator.model
+
+    @overload
+    def use(self, lines: str, generation: Generation | None = None) -> str: ...
+    @overload
+    def use(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]: ...
+    def use(self, lines: str | Iterable[str], generation: Generation | None = None) -> str | Iterator[Answer]:
+        """Translate one text, or many as they come, in order."""
+        if isinstance(lines, str):
+            return next(self.translator.stream([lines], generation)).texts[0]
+        return self.translator.stream(lines, generation)
+
+    def evaluate(
+        self, paths: Paths, source: str | int | None = None, target: str | int | None = None
+    ) -> dict[str, Any]:
+        """Every figure on a test set; see `qkvae.evaluate`."""
+        from qkvae.evaluate import evaluate
+
+        pairs = read_pairs(_listed(paths), source, target, minimum=1)
+        smoothing = self.config.data.label_smoothing
+        return evaluate(self.model, self.run.tokenizer, pairs, self.config.generation, smoothing=smoothing)
+
+    def look(self, text: str, out: str | Path | None = None) -> Path:
+        """Write one page with the attention of every layer and head while the text is translated."""
+        from qkvae.inspect.look import collect_look, write_look
+
+        path = Path(out) if out is not None else self.path / "look.html"
+        facts = collect_look(self.model, self.run.tokenizer, text, self.config.generation, run=self.path.name)
+        return write_look(path, facts)
+
+    def prove(self) -> list[Any]:
+        """The invariances that every model must keep, checked on this one."""
+        from qkvae.prove import prove
+
+        return list(prove(self.model))
+
+    def info(self) -> dict[str, Any]:
+        """What the run is: settings, size, how far it came, its last figures."""
+        records = self.run.records()
+        last = next((r for r in reversed(records) if "step" in r), {})
+        best = [r for r in records if r.get("best")]
+        final = next((r for r in reversed(records) if r.get("event") == "final"), {})
+        return {
+            "path": str(self.path),
+            "task": self.run.task,
+            "version": self.run.version,
+            "steps": last.get("step", 0),
+            "seconds": last.get("seconds", 0.0),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "best": best[-1] if best else None,
+            "final": final or None,
+            "resolved": self.run.resolved,
+            "config": to_dict(self.config),
+        }
+
+
+def compare(
+    first: str | Path,
+    second: str | Path,
+    paths: Paths,
+    *,
+    source: str | int | None = None,
+    target: str | int | None = None,
+) -> dict[str, Any]:
+    """Two runs on the same pairs, by paired bootstrap; the verdict may be that it cannot tell."""
+    from qkvae.evaluate import compare as compare_runs
+
+    a, b = load(first), load(second)
+    return compare_runs(a.translator, b.translator, read_pairs(_listed(paths), source, target, minimum=1))
+
+
+def check(
+    task: str,
+    paths: Paths,
+    valid: Paths = (),
+    *,
+    source: str | int | None = None,
+    target: str | int | None = None,
+    max_length: int = 256,
+) -> Report:
+    """What is doubtful in the data of a task, before a training is spent on it."""
+    _task(task)
+    pairs = read_pairs(_listed(paths), source, target)
+    held_out = read_pairs(_listed(valid), source, target, minimum=1) if _listed(valid) else None
+    return check_pairs(pairs, held_out, max_length=max_length)
+
+
+def _continue(run: Run, corpus: Corpus, machine: Machine, reporter: Reporter, begun: float) -> LoadedRun:
+    """Train from wherever the run stands to the end of its plan, and write what people read."""
+    import torch
+
+    keep_freed_memory()
+    config = run.config
+    torch.set_num_threads(machine.threads)
+    encoded = encode_corpus(corpus, run.tokenizer, config.data)
+    if encoded.left_out:
+        reporter.say(f"note: {encoded.left_out:,} training pairs have more than {config.data.max_length} tokens: left out")
+    torch.manual_seed(config.training.seed)
+    model = build(config.model)
+    count = sum(p.numel() for p in model.parameters())
+    reporter.say(
+        f"{len(corpus.train):,} training and {len(corpus.valid):,} validation pairs, {len(run.tokenizer):,} tokens, "
+        f"{count / 1e6:.1f}M parameters; {machine.describe()}"
+    )
+    minutes = config.training.minutes or (None if config.training.steps else 10.0)
+    recorded = run.resolved.get("replay")
+    plans: list[Plan] | None = plans_of(recorded) if recorded else None
+    loop = Loop(
+        TranslationObjective(model, run.tokenizer, encoded, config),
+        run,
+        machine,
+        reporter,
+        replay=plans,
+        begun=begun,
+        ending=reserved(minutes) if minutes else 0.0,
+    )
+    try:
+        loop.fit()
+    finally:
+        reporter.close()
+    for note in run.notes:
+        reporter.say(f"note: {note}")
+    seconds = None
+    if minutes is not None:
+        seconds = max(1.0, 60 * minutes - loop.planner.used() - 0.3 * reserved(minutes))
+    resolved = run.resolved
+    finish(run, corpus, encoded, reporter, resolved["command"], resolved["licence"], seconds)
+    return LoadedRun(run)
+
+
+def _configured(task: str, data: Paths | Translation, minutes: float | None, steps: int | None) -> Translation:
+    kind = _task(task)
+    if isinstance(data, kind):
+        config = data
+    else:
+        assert not isinstance(data, Translation)
+        paths = tuple(str(path) for path in _listed(data))
+        config = kind()
+        config = replace(config, data=replace(config.data, paths=paths))
+    if minutes is not None or steps is not None:
+        config = replace(config, training=replace(config.training, minutes=minutes, steps=steps))
+    return config
+
+
+def _task(task: str) -> type[Translation]:
+    if task not in TASKS:
+        raise ValueError(f'unknown task "{task}": {nearest(task, TASKS)}')
+    return TASKS[task]
+
+
+def _listed(paths: Paths) -> list[str]:
+    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _passport(corpus: Corpus) -> dict[str, Any]:
+    """What is known of the data."""
+    return {
+        "fingerprint": corpus.fingerprint,
+        "training": {"files": list(corpus.train.paths), "pairs": len(corpus.train)},
+        "validation": {"files": list(corpus.valid.paths), "pairs": len(corpus.valid)},
+        "notes": corpus.notes,
+    }
+
+
+def _command(task: str, config: Translation, out: Path) -> str:
+    """The command that made this run: as it was typed, or the nearest to what Python was asked."""
+    if Path(sys.argv[0]).name in ("qkvae", "qkvae.exe"):
+        return shlex.join(["qkvae", *sys.argv[1:]])
+    words = ["qkvae", "train", task, *config.data.paths]
+    if config.data.valid:
+        words += ["--valid", *config.data.valid]
+    training = config.training
+    words += ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.minutes or 10)]
+    return shlex.join([*words, "--out", str(out)])

@@ -1,0 +1,345 @@
+"""The loop: plain, resumable at any instant, with an end that the user chose."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qkvae.config import Optimizer, Saving, Training
+from qkvae.run import Run
+from qkvae.train.average import Average
+from qkvae.train.device import Machine
+from qkvae.train.objective import Objective
+from qkvae.train.optimizer import Optimizers
+from qkvae.train.plan import Plan, Planner, plans_of
+from qkvae.train.precision import Weights
+from qkvae.train.progress import Reporter
+from qkvae.train.schedule import rate
+from qkvae.train.sinks import make_sink
+
+_LOG_EVERY = 2.0  # seconds between lines of the log
+
+
+class Loop:
+    """One training, from its first step or from where it was interrupted.
+
+    All randomness of a step is a pure function of (seed, step), and so are its batches: what resuming needs is the
+    weights, the optimiser's memory, the average and a few numbers, saved together.
+
+    Args:
+        objective: what is trained, on what.
+        run: where everything is kept.
+        replay: plans of another run's log to follow instead of the clock.
+        clock: seconds since any fixed instant.
+        begun: the instant, on that clock, from which the minutes count.
+        ending: seconds that the work after the last step will take.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        run: Run,
+        machine: Machine,
+        reporter: Reporter,
+        *,
+        replay: list[Plan] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        begun: float | None = None,
+        ending: float = 0.0,
+    ) -> None:
+        self.objective, self.run, self.machine, self.reporter = objective, run, machine, reporter
+        self.training: Training = run.config.training
+        self.optimizer: Optimizer = run.config.optimizer
+        self.saving: Saving = run.config.saving
+        self.clock, self.ending = clock, ending
+        self.sink = make_sink(self.saving.sink, run.path)
+        model = objective.model.to(machine.device)
+        self.weights = Weights(model, machine.precision)
+        self.optimizers = Optimizers(self.optimizer, model, self.weights.masters)
+        self.average = Average(self.weights.masters) if self.training.average == "ema" else None
+        self.step = 0
+        self.splits = 1  # parts that a batch is cut into to fit the memory
+        self.validations = 0
+        self.validation_seconds = 0.0
+        self.best: float | None = None
+        self.without_better = 0
+        saved = run.load_state()
+        used, known = 0.0 if begun is None else clock() - begun, list(replay or [])
+        if saved is None:
+            run.rewind(-1)
+        else:
+            before, plan = self._restore(*saved)
+            used, known = used + before, [plan, *(p for p in known if p.step > self.step)]
+        minutes = self.training.minutes or (None if self.training.steps else 10.0)
+        self.planner = Planner(
+            steps=self.training.steps,
+            seconds=None if minutes is None else 60 * minutes,
+            clock=clock,
+            used=used,
+            known=known,
+            replay=replay is not None,
+        )
+        self.saved_at = clock()
+
+    def fit(self) -> None:
+        """Train to the end of the plan.
+
+        Raises:
+            KeyboardInterrupt: the user pressed Ctrl-C; everything is saved.
+            ValueError: the loss became infinite or not a number.
+        """
+        if self.step == 0:
+            self.run.log(self.planner.current.record())
+        batches = self.objective.batches(self.step * self.training.accumulate)
+        self.objective.model.train()
+        with _interruptible() as interrupted:
+            meter = _Meter(self.clock)
+            while self.step < self.planner.current.steps and not self._patience_ends():
+                loss, tokens = self._train_step(batches)
+                self.step += 1
+                meter.add(loss, tokens)
+                self._after_step(meter)
+                if interrupted():
+                    self._stop_early()
+            self._validate_if_due(last=True)
+        self._save_state()
+
+    def _train_step(self, batches: Iterator[Any]) -> tuple[float, int]:
+        """One optimiser step; the mean loss and the tokens it was over."""
+        torch.manual_seed(_seed(self.training.seed, self.step))
+        together = [next(batches) for _ in range(self.training.accumulate)]
+        tokens = sum(self.objective.size(batch) for batch in together)
+        total = sum(self._backward(batch) for batch in together)
+        norm = self.weights.collect_gradients(1 / tokens, self.optimizer.clip)
+        if not math.isfinite(norm):
+            raise ValueError(
+                f"the gradient of step {self.step + 1} is not finite (loss {total / tokens}): "
+                f"try a lower --optimizer.lr than {self.optimizer.lr}, or look for broken data"
+            )
+        self.optimizers.step(self._rate())
+        self.weights.publish()
+        if self.average is not None:
+            self.average.update(self.weights.masters, self.planner.current.at(self.step + 1))
+        return total / tokens, tokens
+
+    def _rate(self) -> float:
+        """The factor on the learning rate of the present step: that of the middle of it."""
+        plan = self.planner.current
+        return rate(self.optimizer, (plan.at(self.step) + plan.at(self.step + 1)) / 2)
+
+    def _backward(self, batch: Any) -> float:
+        """Add the gradient of a batch's summed loss; where memory is short, in more and smaller parts."""
+        while True:
+            try:
+                total = 0.0
+                for part in self.objective.parts(batch, self.splits):
+                    loss = self.objective.loss(part)
+                    loss.total.backward()
+                    total += float(loss.total.detach())
+                return total
+            except torch.OutOfMemoryError:
+                if self.splits >= 64:
+                    raise
+                for p in self.objective.model.parameters():
+                    p.grad = None
+                self.splits *= 2
+                torch.cuda.empty_cache()
+                self.reporter.say(
+                    f"out of memory: each batch is now computed in {self.splits} parts; a step learns from as many "
+                    "tokens as before"
+                )
+
+    def _after_step(self, meter: _Meter) -> None:
+        """Evaluate, change the plan, tell and save, each when it is time."""
+        self._validate_if_due()
+        plan = self.planner.change(self.step, self._pending())
+        if plan is not None:
+            self.run.log(plan.record())
+        now = self.planner.current
+        left = self._seconds_left(meter.seconds_per_step)
+        self.reporter.step(now.at(self.step), meter.loss, meter.tokens_per_second, left)
+        if meter.due():
+            numbers = meter.numbers() | {"lr": self.optimizer.lr * self._rate()}
+            self.run.log({"step": self.step, "seconds": round(self.planner.used(), 2), **numbers})
+            self.sink.tell(self.step, numbers)
+        if self.clock() - self.saved_at >= self.saving.save_every:
+            self._save_state()
+
+    def _validate_if_due(self, last: bool = False) -> None:
+        """Evaluate each time progress passes another ``validations``-th of the way, and at the end."""
+        wanted = self.training.validations
+        reached = wanted if last else math.floor(self.planner.current.at(self.step) * wanted + 1e-9)
+        if reached <= self.validations:
+            return
+        self.validations = reached
+        begun = self.clock()
+        with self._evaluated_weights() as weights:
+            figures = self.objective.validate()
+            value = figures[self.objective.metric]
+            improved = self.best is None or (value > self.best if self.objective.larger_is_better else value < self.best)
+            if improved:
+                self.best, self.without_better = value, 0
+                self.run.save_model(weights)
+            else:
+                self.without_better += 1
+            if self.saving.keep:
+                self.run.save_checkpoint(self.step, weights, self.saving.keep)
+        record = {"step": self.step, "seconds": round(self.planner.used(), 2), **figures, "best": improved}
+        self.run.log(record)
+        self.sink.tell(self.step, figures)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.reporter.say(f"step {self.step}: {shown}{'  (best so far)' if improved else ''}")
+        seconds = self.clock() - begun
+        self.validation_seconds = max(seconds, 0.5 * self.validation_seconds)
+        self.planner.left_out(seconds)
+        self.objective.model.train()
+
+    @contextmanager
+    def _evaluated_weights(self) -> Generator[dict[str, Tensor]]:
+        """The model with the weights to be judged and kept (averaged, in fp32) in place of those in training."""
+        model = self.objective.model.eval()
+        kept = self.average.weights if self.average is not None else self.weights.masters
+        parameters = {name: p for name, p in model.named_parameters() if name in kept}
+        originals = {name: p.data for name, p in parameters.items()}
+        state = _state_with(model, kept)
+        for name, p in parameters.items():
+            p.data = kept[name].detach().to(p.dtype)
+        try:
+            yield state
+        finally:
+            for name, p in parameters.items():
+                p.data = originals[name]
+
+    def _patience_ends(self) -> bool:
+        patience = self.training.patience
+        return patience is not None and self.without_better >= patience
+
+    def _pending(self) -> float:
+        """Seconds that the evaluations still due and the ending will take."""
+        return (self.training.validations - self.validations) * self.validation_seconds + self.ending
+
+    def _seconds_left(self, per_step: float) -> float:
+        if self.planner.budget is not None:
+            return max(0.0, self.planner.budget - self.planner.used())
+        return (self.planner.current.steps - self.step) * per_step + self._pending()
+
+    def _stop_early(self) -> None:
+        """Save everything and hand the interruption on."""
+        if self.best is None:  # a run that was never evaluated is still a run that can be used
+            with self._evaluated_weights() as weights:
+                self.run.save_model(weights)
+        self._save_state()
+        raise KeyboardInterrupt
+
+    def _save_state(self) -> None:
+        """Everything that resuming needs, in one file."""
+        tensors = {f"weights.{name}": w for name, w in self.weights.masters.items()} | self.optimizers.state()
+        if self.average is not None:
+            tensors |= {f"average.{name}": w for name, w in self.average.weights.items()}
+        facts = {
+            "step": self.step,
+            "plan": self.planner.current.record(),
+            "used": self.planner.used(),
+            "validations": self.validations,
+            "validation_seconds": self.validation_seconds,
+            "best": self.best,
+            "without_better": self.without_better,
+            "average_progress": self.average.progress if self.average is not None else None,
+            "splits": self.splits,
+        }
+        self.run.save_state({name: t.detach() for name, t in tensors.items()}, facts)
+        self.saved_at = self.clock()
+
+    def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[float, Plan]:
+        """Go on from a save; the seconds used before it, and the plan that was followed."""
+        device = self.machine.device
+
+        def named(prefix: str) -> dict[str, Tensor]:
+            return {n.removeprefix(prefix): t.to(device) for n, t in tensors.items() if n.startswith(prefix)}
+
+        self.weights.load(named("weights."))
+        self.optimizers.load_state({n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")})
+        if self.average is not None:
+            self.average.weights = named("average.")
+            self.average.progress = facts["average_progress"]
+        self.step, self.splits = facts["step"], facts["splits"]
+        self.validations, self.validation_seconds = facts["validations"], facts["validation_seconds"]
+        self.best, self.without_better = facts["best"], facts["without_better"]
+        self.run.rewind(self.step)
+        return facts["used"], plans_of([facts["plan"]])[0]
+
+
+def _state_with(model: torch.nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The model's state with these weights in place of its own; a tied weight stands under each of its names."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    tied = {name: names[id(p)] for name, p in model.named_parameters(remove_duplicate=False)}
+    return {name: weights.get(tied.get(name, name), value).detach() for name, value in model.state_dict().items()}
+
+
+class _Meter:
+    """Loss and speed since the last line of the log."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.loss = math.nan
+        self.tokens_per_second = self.seconds_per_step = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        self.begun, self.losses, self.tokens = self.clock(), list[float](), 0
+
+    def add(self, loss: float, tokens: int) -> None:
+        """A step was made."""
+        self.losses.append(loss)
+        self.tokens += tokens
+        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
+        seconds = max(self.clock() - self.begun, 1e-9)
+        self.tokens_per_second = self.tokens / seconds
+        self.seconds_per_step = seconds / len(self.losses)
+
+    def due(self) -> bool:
+        """Whether it is time for another line."""
+        return self.clock() - self.begun >= _LOG_EVERY
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers of the line; counting begins anew."""
+        numbers = {"loss": sum(self.losses) / len(self.losses), "tokens_per_second": round(self.tokens_per_second, 1)}
+        self._reset()
+        return numbers
+
+
+def _seed(seed: int, step: int) -> int:
+    """A seed for the randomness of one step."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest(), "big")
+
+
+@contextmanager
+def _interruptible() -> Generator[Callable[[], bool]]:
+    """Turn Ctrl-C and a polite kill into a question to be asked between steps."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:  # a second Ctrl-C does not wait
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: asked
+        return
+    signals = [signal.SIGINT, signal.SIGTERM]
+    before = [signal.signal(s, ask) for s in signals]
+    try:
+        yield lambda: asked
+    finally:
+        for s, handler in zip(signals, before, strict=True):
+            signal.signal(s, handler)

@@ -1,0 +1,111 @@
+"""What a person sees while a training runs: where it stands, how fast, and when it ends."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from typing import Protocol
+
+_LINE_EVERY = 30.0  # seconds between lines where there is no terminal to draw on
+
+
+class Reporter(Protocol):
+    """Somebody who is told how the training goes."""
+
+    def say(self, text: str) -> None:
+        """A sentence."""
+        ...
+
+    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+        """A step was made."""
+        ...
+
+    def close(self) -> None:
+        """The training is over."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Lines:
+    """A line now and then, on stderr; for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        """Print the sentence."""
+        print(text, file=sys.stderr, flush=True)
+
+    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+        """Print a line when the last one is old enough."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _LINE_EVERY
+            self.say(_line(progress, loss, tokens_per_second, seconds_left))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Bar(Lines):
+    """A line that is redrawn in place, on a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn = False
+
+    def say(self, text: str) -> None:
+        """Print the sentence above the bar."""
+        self._wipe()
+        super().say(text)
+
+    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+        """Draw the bar anew, at most ten times a second."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + 0.1
+        full = round(progress * 24)
+        bar = "█" * full + "░" * (24 - full)
+        print(f"\r{bar} {_line(progress, loss, tokens_per_second, seconds_left)}  ", end="", file=sys.stderr, flush=True)
+        self._drawn = True
+
+    def close(self) -> None:
+        """Leave the last state of the bar standing."""
+        if self._drawn:
+            print(file=sys.stderr)
+            self._drawn = False
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            print("\r\033[K", end="", file=sys.stderr)
+            self._drawn = False
+
+
+def make_reporter(quiet: bool) -> Reporter:
+    """A bar on a terminal, lines elsewhere, nothing if asked to be quiet."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def _line(progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> str:
+    end = datetime.datetime.now() + datetime.timedelta(seconds=seconds_left)
+    left = f"{seconds_left / 60:.0f} min" if seconds_left >= 90 else f"{seconds_left:.0f} s"
+    return (
+        f"{progress:5.1%}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s  "
+        f"{left} left, done at {end:%H:%M}"
+    )

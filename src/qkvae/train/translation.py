@@ -1,0 +1,159 @@
+"""Translation: from the user's sentence pairs to something the loop can train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from qkvae.config import Generation, Training, Translation, TranslationData
+from qkvae.data.batches import Batches, DropoutPairs, PairSource, Seq2SeqBatch, SentencePairs
+from qkvae.data.defaults import default_pairs
+from qkvae.data.pairs import Pairs, fingerprint
+from qkvae.data.sources import read_pairs
+from qkvae.data.splits import split_pairs
+from qkvae.data.tokenizer import Tokenizer
+from qkvae.losses import projected_cross_entropy
+from qkvae.models import Seq2Seq
+from qkvae.train.objective import Loss
+
+_DEFAULT_COUNT = 40_000  # phrases of the embedded default
+_DEFAULT_VOCAB = 8000
+_WATCHED = 500  # validation sentences that are translated at each evaluation
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The sentence pairs of a training, as text."""
+
+    train: Pairs
+    valid: Pairs
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any sentence of either part."""
+        return f"{fingerprint(self.train)[:32]}{fingerprint(self.valid)[:32]}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What was handled while the files were read, sentence by sentence."""
+        return [str(note) for part in (self.train, self.valid) for note in part.notes]
+
+
+def read_corpus(data: TranslationData, seed: int) -> Corpus:
+    """The pairs that the settings name, or the embedded default; split by hash where no validation data are named.
+
+    Raises:
+        ValueError, FileNotFoundError: what `data.sources.read_pairs` raises.
+    """
+    pairs = read_pairs(data.paths, data.source, data.target) if data.paths else default_pairs(_DEFAULT_COUNT, seed)
+    if data.valid:
+        return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
+    train, valid = split_pairs(pairs, data.valid_fraction)
+    return Corpus(train, replace(valid, notes=()))
+
+
+def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
+    """One vocabulary for both languages, learned from the training part only.
+
+    Raises:
+        ValueError: a vocabulary was asked for that the data cannot fill.
+    """
+    texts = (text for side in (train.sources, train.targets) for text in side)
+    asked = data.vocab_size
+    return Tokenizer.train(
+        texts, data.tokenizer, asked or _DEFAULT_VOCAB, data.min_frequency, exact=asked is not None
+    )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The corpus as token ids."""
+
+    train: PairSource
+    valid: SentencePairs
+    valid_texts: Pairs
+    left_out: int
+    """Training pairs with a side longer than the limit."""
+
+
+def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -> Encoded:
+    """Encode both parts; training pairs longer than the limit are left out and counted.
+
+    Raises:
+        ValueError: no training pair is short enough.
+    """
+    plain = SentencePairs(*(tokenizer.encode_batch(side) for side in (corpus.train.sources, corpus.train.targets)))
+    longest = np.maximum(plain.sources.lengths, plain.targets.lengths)
+    rows = np.flatnonzero(longest < data.max_length)
+    if not len(rows):
+        raise ValueError(
+            f"every training pair is longer than max_length {data.max_length} tokens (the shortest has "
+            f"{int(longest.min())}): raise --max-length, or use shorter sentences"
+        )
+    train: PairSource = plain[rows]
+    if data.merge_dropout:
+        kept = corpus.train.select(rows.tolist())
+        train = DropoutPairs(tokenizer.words(kept.sources), tokenizer.words(kept.targets), data.merge_dropout)
+    valid = SentencePairs(*(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets)))
+    return Encoded(train, valid, corpus.valid, len(plain) - len(rows))
+
+
+class TranslationObjective:
+    """Label-smoothed cross-entropy of the target's tokens, its end included, with teacher forcing."""
+
+    metric = "bleu"
+    larger_is_better = True
+
+    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, encoded: Encoded, config: Translation) -> None:
+        self.model: nn.Module = model
+        self.seq2seq, self.tokenizer, self.encoded = model, tokenizer, encoded
+        self.smoothing = config.data.label_smoothing
+        self.training: Training = config.training
+
+    @property
+    def device(self) -> Any:
+        """Where the model is."""
+        return self.seq2seq.head.weight.device
+
+    def batches(self, start: int) -> Iterator[Seq2SeqBatch]:
+        """Batch ``start`` and all after it."""
+        tokens = max(1, self.training.batch_tokens // self.training.accumulate)
+        batches = Batches(self.encoded.train, tokens, self.training.seed, self.training.workers)
+        return batches.stream(start)
+
+    def parts(self, batch: Seq2SeqBatch, count: int) -> list[Seq2SeqBatch]:
+        """The batch cut by rows."""
+        return [batch] if count == 1 else batch.split(count)
+
+    def size(self, batch: Seq2SeqBatch) -> int:
+        """Target tokens, padding not counted."""
+        return batch.tokens
+
+    def loss(self, batch: Seq2SeqBatch) -> Loss:
+        """Cross-entropy over the target tokens that are not padding."""
+        count = batch.tokens
+        batch = batch.to(self.device)
+        features = self.seq2seq.features(batch.source, batch.target_in, batch.source_lengths)
+        real = batch.target_out != 0
+        total, nll = projected_cross_entropy(
+            features[real], self.seq2seq.head.weight, batch.target_out[real], self.smoothing
+        )
+        return Loss(total, nll, count)
+
+    def validate(self) -> dict[str, float]:
+        """Loss on all validation pairs, BLEU of greedy translations of the first ones."""
+        from qkvae.evaluate import validation_loss
+        from qkvae.generate import generate
+        from qkvae.metrics import bleu, perplexity
+
+        loss, nll = validation_loss(self.seq2seq, self.encoded.valid, self.smoothing)
+        count = min(_WATCHED, len(self.encoded.valid))
+        greedy = Generation(beam=1, batch=64)
+        found = generate(self.seq2seq, [self.encoded.valid.sources[i] for i in range(count)], greedy)
+        texts = [self.tokenizer.decode(best[0].ids) for best in found]
+        score = bleu(texts, self.encoded.valid_texts.targets[:count])
+        return {"valid_loss": loss, "valid_nll": nll, "perplexity": perplexity(nll), "bleu": score.score}
