@@ -9,16 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkvae.data.batches import (
-    Batches,
-    DropoutPairs,
-    PairSource,
-    SentencePairs,
-    Seq2SeqBatch,
-    bucketed,
-    collate,
-)
-from qkvae.data.plan import plan_epoch
+from qkvae.data.batches import Batches, DropoutPairs, PairSource, SentencePairs, Seq2SeqBatch, collate
+from qkvae.data.plan import bucketed, plan_epoch
 from qkvae.data.ragged import Ragged
 from qkvae.data.tokenizer import BOS, EOS, PAD, Tokenizer
 

@@ -28,8 +28,8 @@ Merges = Mapping[tuple[int, int], tuple[int, int]]
 LONGEST = 40
 """Words of more bytes are segmented one by one: their segmentations are too many to be met twice."""
 
-MOST_STATES = 400_000
-"""The machine is forgotten and built anew when it has grown beyond this, about 200 MB."""
+MOST_STATES = 600_000
+"""The machine is forgotten and built anew when it has grown beyond this, about 350 MB."""
 
 _UNVISITED = -1
 _GONE = -1
@@ -49,8 +49,8 @@ class MergeTable:
         """
         self.merges = merges
         self._spelling = spelling
-        self._numbers: dict[tuple[int, ...], int] = {}
-        self._encoded: list[tuple[int, ...]] = []
+        self._numbers: dict[bytes, int] = {}  # by the token ids of the word, int32
+        self._encoded: list[bytes] = []
         self._machine = _Machine(merges)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -60,29 +60,30 @@ class MergeTable:
         self.__dict__.update(state)
         self._machine = _Machine(self.merges)
 
-    def word_numbers(self, ids: Sequence[int], word_of: Sequence[int | None]) -> list[int]:
-        """Number the words of one encoded text.
+    def number(self, texts: Ragged, word_of: NDArray[np.int32]) -> Ragged:
+        """Number the words of encoded texts.
 
         Args:
-            ids: the text's token ids, no merge dropped.
-            word_of: for every token, which word of the text it belongs to.
+            texts: the token ids of every text, no merge dropped.
+            word_of: for every token of them, which word of its text it belongs to.
         """
-        numbers: list[int] = []
-        start = 0
-        for end in range(1, len(ids) + 1):
-            if end == len(ids) or word_of[end] != word_of[start]:
-                word = tuple(ids[start:end])
-                number = self._numbers.setdefault(word, len(self._encoded))
-                if number == len(self._encoded):
-                    self._encoded.append(word)
-                numbers.append(number)
-                start = end
-        return numbers
+        total = len(texts.flat)
+        begins = np.zeros(total + 1, np.bool_)
+        begins[1:total] = word_of[1:] != word_of[:-1]
+        begins[texts.starts] = True
+        begins[total] = False
+        cuts = [*np.flatnonzero(begins).tolist(), total]
+        ids, width, known = texts.flat.tobytes(), texts.flat.itemsize, self._numbers
+        keys = [ids[start * width : end * width] for start, end in itertools.pairwise(cuts)]
+        numbers = np.fromiter((known.setdefault(key, len(known)) for key in keys), np.int32, len(keys))
+        self._encoded.extend(itertools.islice(known, len(self._encoded), None))
+        before = np.concatenate([[0], np.cumsum(begins)])  # words that begin before each token
+        return Ragged(numbers, before[texts.starts])
 
     def encoded(self, words: NDArray[np.int32]) -> Ragged:
         """The token ids of every word, no merge dropped; one row each."""
         distinct, place = _distinct(words)
-        return Ragged.from_lists(self._encoded[word] for word in distinct)[place]
+        return Ragged.from_lists([self._tokens(word) for word in distinct])[place]
 
     def sample(self, words: NDArray[np.int32], p: float, generator: np.random.Generator) -> Ragged:
         """A segmentation for every word, drawn independently; one row each."""
@@ -96,7 +97,7 @@ class MergeTable:
         generators = generator.spawn(len(long))
         rows = [
             segment(spelled[at], self.merges, p, own)
-            for at, own in zip(place[long].tolist(), generators, strict=True)
+            for at, own in zip(map(int, place[long]), generators, strict=True)
         ]
         states[long] = len(self._machine) + np.arange(len(long))
         return Ragged.concatenate([self._machine.segmentations, Ragged.from_lists(rows)])[states]
@@ -105,9 +106,13 @@ class MergeTable:
         """A word's segmentations from its bytes to its tokens, one merge after the other."""
         return self._machine.path(self._spelled(word))
 
+    def _tokens(self, word: int) -> list[int]:
+        """The token ids of a word, no merge dropped."""
+        return np.frombuffer(self._encoded[word], np.int32).tolist()
+
     def _spelled(self, word: int) -> tuple[int, ...]:
         """The ids of a word's bytes."""
-        return tuple(byte for token in self._encoded[word] for byte in self._spelling[token])
+        return tuple(byte for token in self._tokens(word) for byte in self._spelling[token])
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,12 +277,13 @@ class _Machine:
         if not len(slots):
             return
         slots = np.unique(slots)
-        owners = self._owner.values[slots]
+        owners: Ints = self._owner.values[slots]
+        ranks: Ints = slots - self._first.values[owners]
         starts, flat = self._starts.values, self._flat.values
         reached: list[tuple[int, ...]] = []
-        for state, merge in zip(owners.tolist(), (slots - self._first.values[owners]).tolist(), strict=True):
+        for state, rank in zip(map(int, owners), map(int, ranks), strict=True):
             tokens = tuple(flat[starts[state] : starts[state + 1]].tolist())
-            reached.append(self._merged(tokens, self._candidates(tokens)[merge][1]))
+            reached.append(self._merged(tokens, self._candidates(tokens)[rank][1]))
         self._next.values[slots] = self.enter(reached)
 
     def _merged(self, tokens: tuple[int, ...], place: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -43,11 +43,10 @@ class Ragged:
         assert self.starts[-1] == len(self.flat), (self.starts[-1], len(self.flat))
 
     @classmethod
-    def from_lists(cls, rows: Iterable[Iterable[int]]) -> Ragged:
-        """Rows given one by one; a million of them fit because each is turned into an array at once."""
-        arrays = [np.fromiter(row, dtype=np.int32) for row in rows]
-        flat = np.concatenate(arrays) if arrays else np.empty(0, np.int32)
-        return cls.from_lengths(flat, np.fromiter(map(len, arrays), np.int64, len(arrays)))
+    def from_lists(cls, rows: Sequence[Sequence[int]]) -> Ragged:
+        """Rows given one by one."""
+        flat = np.fromiter(itertools.chain.from_iterable(rows), np.int32)
+        return cls.from_lengths(flat, np.fromiter(map(len, rows), np.int64, len(rows)))
 
     @classmethod
     def from_lengths(cls, flat: NDArray[np.int32], lengths: NDArray[np.integer[Any]]) -> Ragged:

@@ -168,7 +168,7 @@ class Tokenizer:
 
     def encode_batch(self, texts: Iterable[str]) -> Ragged:
         """The token ids of many texts, a row each; int32, without a Python object per token."""
-        parts = [Ragged.from_lists(each.ids for each in encodings) for encodings in self._encodings(texts)]
+        parts = [Ragged.from_lists([each.ids for each in some]) for some in self._encodings(texts)]
         return Ragged.concatenate(parts)
 
     def words(self, texts: Iterable[str]) -> Words:
@@ -179,11 +179,12 @@ class Tokenizer:
         """
         if self.kind != "bpe":
             raise ValueError("BPE-dropout needs a bpe tokenizer, but this one is of kind word")
-        table, parts = self._table, list[Ragged]()
-        for encodings in self._encodings(texts):
-            rows = (table.word_numbers(each.ids, each.word_ids) for each in encodings)
-            parts.append(Ragged.from_lists(rows))
-        return Words(Ragged.concatenate(parts), table)
+        parts: list[Ragged] = []
+        for some in self._encodings(texts):
+            ids = Ragged.from_lists([each.ids for each in some])
+            word_of = Ragged.from_lists([each.word_ids for each in some])
+            parts.append(self._table.number(ids, word_of.flat))
+        return Words(Ragged.concatenate(parts), self._table)
 
     def encode_dropout(self, texts: Iterable[str], p: float, seed: int | Sequence[int]) -> Ragged:
         """Token ids with each merge skipped with probability p: a pure function of (texts, p, seed).
