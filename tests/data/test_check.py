@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkvae.data.alignment import stretches
@@ -78,10 +78,14 @@ def test_duplicates_and_several_targets() -> None:
     def change(sources: list[str], targets: list[str]) -> None:
         sources[7], targets[7] = sources[3].upper(), targets[3]
         sources[9] = sources[2]
+        sources[12] = sources[1]
 
     report = check_pairs(altered(clean(), change))
     assert (found(report, "duplicates").count, lines(found(report, "duplicates"))) == (1, [8])
-    assert (found(report, "several targets").count, lines(found(report, "several targets"))) == (2, [3, 10])
+    assert (found(report, "several targets").count, lines(found(report, "several targets"))) == (
+        4,
+        [2, 13, 3],
+    )
 
 
 def test_leaks() -> None:
@@ -186,6 +190,7 @@ def test_encoding_faults(text: str) -> None:
     assert lines(found(check_pairs(altered(clean(), change)), "encoding")) == [31, 51]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("äöüßéèàçñÄÖÜÉÀâêîôû“”„’‘«»–—…€ .,ABCabc")))
 def test_right_text_is_no_encoding_fault(text: str) -> None:
     if "â€" in text:
@@ -213,10 +218,10 @@ def test_what_is_cut_is_counted_by_the_tokenizer() -> None:
     lengths = np.maximum(*both)
     limit = int(np.percentile(lengths, 90))
     cut = found(check_pairs(pairs, tokenizer=tokenizer, max_length=limit), "cut")
-    assert cut.count == int((lengths > limit).sum()) > 0
+    assert cut.count == int((lengths + 1 > limit).sum()) > 0
     report = check_pairs(pairs, max_length=30)
     sizes = [max(len(s.encode()), len(t.encode())) for s, t in zip(pairs.sources, pairs.targets, strict=True)]
-    assert found(report, "cut").count == sum(size > 120 for size in sizes) > 0
+    assert found(report, "cut").count == sum(size > 4 * 29 for size in sizes) > 0
     assert any("estimated" in remark for remark in report.remarks)
 
 
@@ -230,6 +235,7 @@ def test_report_for_programs_and_for_people() -> None:
     assert max(map(len, str(report).splitlines())) < 220
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=60))
 def test_no_data_upsets_it(rows: list[tuple[str, str]]) -> None:
     pairs = Pairs([source for source, _ in rows], [target for _, target in rows])

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkvae.data import defaults
@@ -47,6 +47,7 @@ def test_phrases_are_short_and_what_people_type(many: dict[str, set[str]]) -> No
             assert len(text) < 90
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 20))
 def test_a_pair_depends_on_seed_and_index_alone(seed: int, few: int, more: int) -> None:
     longer = default_pairs(few + more, seed)

@@ -132,7 +132,7 @@ def test_data_folder_of_the_environment(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(read_pairs([f"{tmp_path.name}/train.en", f"{tmp_path.name}/train.de"])) == 20
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n")), min_size=12))
 def test_lines_never_drift_apart(tmp_path: Path, texts: list[str]) -> None:
     """Whatever stands in the source lines, the target read beside each is the one of the same line."""

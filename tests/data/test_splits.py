@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkvae.data.pairs import Pairs
@@ -21,6 +21,7 @@ def numbered(count: int) -> Pairs:
     return Pairs([f"sentence {n}" for n in range(count)], [f"Satz {n}" for n in range(count)])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(WORDS | st.text(max_size=3), st.text(max_size=3)), min_size=2), st.floats(0.01, 0.99)
 )

@@ -42,8 +42,8 @@ def check_pairs(
       train, see ``trigrams``;
     - ``untranslated`` (both sides the same), ``encoding`` (UTF-8 once read as something else, U+FFFD),
       ``markup``;
-    - ``cut``: a side of more than ``max_length`` tokens, which training leaves out.  Without a tokenizer
-      tokens are estimated at four bytes each, and a remark says so.
+    - ``cut``: a side of more than ``max_length`` tokens, the end token included, which training leaves out.
+      Without a tokenizer tokens are estimated at four bytes each, and a remark says so.
 
     What is said about language and alignment is a statistic and no proof: look at the examples.
 
@@ -101,9 +101,10 @@ def _repeated(pairs: Pairs, sources: Places, targets: Places) -> Iterator[Findin
     same_both = same_source & (targets[order[1:]] == targets[order[:-1]])
     # lexsort is stable, so of equal pairs the first keeps its place and the later ones count
     yield from finding("duplicates", "train", pairs, np.sort(order[1:][same_both]))
-    # among neighbours of one source the target changes: all pairs of that source are counted, side by side
-    ambiguous = sources[order[1:][same_source & ~same_both]]
-    yield from finding("several targets", "train", pairs, order[np.isin(sources[order], ambiguous)])
+    # among neighbours of one source the target changes: all pairs of that source are shown, side by side
+    places = np.flatnonzero(np.isin(sources, sources[order[1:][same_source & ~same_both]]))
+    _, first, group = np.unique(sources[places], return_index=True, return_inverse=True)
+    yield from finding("several targets", "train", pairs, places[np.argsort(first[group], kind="stable")])
 
 
 def _leaks(valid: Pairs, train: tuple[Places, Places], own: tuple[Places, Places]) -> Iterator[Finding]:
@@ -171,15 +172,15 @@ def _texts(pairs: Pairs, part: str) -> Iterator[Finding]:
 
 
 def _beyond(texts: list[str], tokenizer: Tokenizer | None, max_length: int) -> NDArray[np.bool_]:
-    """Which texts have more than ``max_length`` tokens."""
+    """Which texts have more than ``max_length`` tokens, the end token included."""
     lengths = (len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
     sizes = np.fromiter(lengths, np.int64, len(texts))
     if tokenizer is None:
-        return sizes > BYTES_PER_TOKEN * max_length
+        return sizes > BYTES_PER_TOKEN * (max_length - 1)
     # a token spans at least one byte, so only lines of more bytes than that are worth encoding
-    longer = sizes > max_length
+    longer = sizes >= max_length
     places = [int(place) for place in np.flatnonzero(longer)]
     for start in range(0, len(places), BLOCK):
         block = places[start : start + BLOCK]
-        longer[block] = tokenizer.encode_batch([texts[place] for place in block]).lengths > max_length
+        longer[block] = tokenizer.encode_batch([texts[place] for place in block]).lengths >= max_length
     return longer
