@@ -85,10 +85,8 @@ def cases(draw: st.DrawFn) -> dict[str, object]:
 def run(kernel: object, parts: list[Tensor], mask: Mask, bias: Tensor | None, offset: int) -> list[Tensor]:
     """A kernel's output and its gradients with respect to queries, keys, values."""
     leaves = [part.clone().requires_grad_() for part in parts]
-    if kernel is A.windowed:
-        mixed = A.windowed(*leaves, mask)
-    else:
-        mixed = kernel(*leaves, mask, bias, offset)  # pyright: ignore
+    extra = () if kernel is A.windowed else (bias, offset)
+    mixed = kernel(*leaves, mask, *extra)  # pyright: ignore
     pull = torch.linspace(-1, 1, mixed.numel()).view_as(mixed)
     return [mixed, *torch.autograd.grad((mixed * pull).sum(), leaves)]
 
