@@ -92,7 +92,9 @@ class Muon(torch.optim.Optimizer):
                 alike[w.shape[0], w.shape[1]].append((w, u))
         for (_, longest), pairs in alike.items():
             directions = orthogonalize(torch.stack([u for _, u in pairs]))
-            torch._foreach_add_([w for w, _ in pairs], list(directions.unbind()), alpha=-lr * 0.2 * math.sqrt(longest))
+            torch._foreach_add_(
+                [w for w, _ in pairs], list(directions.unbind()), alpha=-lr * 0.2 * math.sqrt(longest)
+            )
 
 
 class Optimizers:
@@ -110,7 +112,9 @@ class Optimizers:
             first = Muon(within, settings.lr, settings.weight_decay, settings.momentum)
         else:
             decayed = [matrix.weight for matrix in within]
-            first = torch.optim.AdamW(decayed, settings.lr, betas, weight_decay=settings.weight_decay, fused=True)
+            first = torch.optim.AdamW(
+                decayed, settings.lr, betas, weight_decay=settings.weight_decay, fused=True
+            )
         second = torch.optim.AdamW(rest, lr_rest, betas, weight_decay=0.0, fused=True)
         self.optimizers = [(first, settings.lr), (second, lr_rest)]
         self.names = {id(w): name for name, w in weights.items()}
@@ -133,14 +137,13 @@ class Optimizers:
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Remember again what `state` gave."""
+        memories: dict[str, dict[str, Any]] = defaultdict(dict)
+        for key, value in state.items():
+            if key.startswith("optimizer."):
+                _, quantity, name = key.split(".", 2)
+                memories[name][quantity] = value.clone()
         for optimizer, _ in self.optimizers:
             for group in optimizer.param_groups:
                 for weight in group["params"]:
-                    ending = "." + self.names[id(weight)]
-                    memory: dict[str, Any] = {
-                        key.removeprefix("optimizer.").removesuffix(ending): value.clone()
-                        for key, value in state.items()
-                        if key.startswith("optimizer.") and key.endswith(ending)
-                    }
-                    if memory:
-                        optimizer.state[weight] = memory
+                    if self.names[id(weight)] in memories:
+                        optimizer.state[weight] = memories[self.names[id(weight)]]
