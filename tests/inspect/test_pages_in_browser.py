@@ -81,7 +81,7 @@ def look_window(browser: Any, tmp_path: Path) -> Iterator[Any]:
 
 def test_pointing_at_a_cell_shows_its_weight_and_score(look_window: Any) -> None:
     facts, window = look_facts(), look_window()
-    window.page.click("text=Decoder self-attention >> nth=-1")
+    window.page.click("label:has(#pick-attention-decoder)")
     place = window.page.evaluate("({left: matrix.left, top: matrix.top, side: matrix.side})")
 
     def point(row: int, column: int) -> None:
@@ -150,7 +150,7 @@ def test_everything_can_be_reached_by_keyboard(look_window: Any) -> None:
     for _ in range(80):
         window.page.keyboard.press("Tab")
         reached.add(window.page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"token", "thumb", "pick-part-cross", "matrix", "query", "query-after", "channel"} <= reached
+    assert {"token", "thumb", "pick-attention-cross", "matrix", "query", "query-after", "channel"} <= reached
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

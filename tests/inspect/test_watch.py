@@ -9,7 +9,8 @@ import torch
 
 from qkvae import config
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
-from qkvae.inspect.look import LONGEST, look, look_at
+from qkvae.generate import generate
+from qkvae.inspect.look import LONGEST, collect_look, look, look_at
 from qkvae.inspect.report import align
 from qkvae.inspect.taps import taps
 from qkvae.inspect.watch import watch
@@ -87,6 +88,29 @@ def test_the_page_of_a_real_model(tokenizer: Tokenizer) -> None:
         assert [share for _, share in step.candidates] == sorted(dict(step.candidates).values(), reverse=True)
         assert 0 < step.written.probability <= step.candidates[0].probability
     assert "by hand" in look(facts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (config.Generation(beam=3), "Beam search with 3 hypotheses"),
+        (config.Generation(beam=1), "Greedy search"),
+        (config.Generation(beam=1, max_length=2), "cut at 2 tokens; log-probability −"),
+        (config.Generation(beam=1, sample=True, seed=5), "Sampled at temperature 1, seed 5"),
+    ],
+)
+def test_what_generation_finds_is_what_is_shown(
+    tokenizer: Tokenizer, settings: config.Generation, said: str
+) -> None:
+    tiny = model(len(tokenizer)).eval()
+    best = generate(tiny, [tokenizer.encode("two dogs")], settings)[0][0]
+    facts = collect_look(tiny, tokenizer, "two dogs", settings, run="tiny")
+    assert said in facts.note
+    assert [step.written.token for step in facts.steps] == tokenizer.tokens(
+        [*best.ids, *([] if best.cut else [EOS])]
+    )
+    product = math.prod(step.written.probability for step in facts.steps)
+    assert math.log(product) == pytest.approx(best.log_probability, rel=1e-4)
 
 
 def test_too_long_and_empty_sentences_are_refused_with_both_numbers(tokenizer: Tokenizer) -> None:

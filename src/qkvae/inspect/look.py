@@ -6,14 +6,16 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from qkvae import __version__
+from qkvae.config import Generation
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.generate import Hypothesis, generate
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
 from qkvae.inspect.watch import Attention, watch
@@ -72,6 +74,22 @@ class LookFacts:
     """Cross-attention of the decoder's blocks: target to source."""
 
 
+def collect_look(
+    model: Seq2Seq, tokenizer: Tokenizer, sentence: str, settings: Generation | None = None, *, run: str = ""
+) -> LookFacts:
+    """Translate a sentence as the settings say, and collect everything that attention computes meanwhile.
+
+    Raises:
+        ValueError: the sentence or its translation has no token, or more than the page can show.
+    """
+    settings = settings or Generation()
+    source = tokenizer.encode(sentence)
+    _check_length(source, "sentence")
+    best = generate(model, [source], settings)[0][0]
+    written = list(best.ids) if best.cut else [*best.ids, EOS]
+    return look_at(model, tokenizer, sentence, written, note=_note(model, settings, best), run=run)
+
+
 def look_at(
     model: Seq2Seq, tokenizer: Tokenizer, sentence: str, written: Sequence[int], *, note: str, run: str = ""
 ) -> LookFacts:
@@ -83,11 +101,8 @@ def look_at(
         ValueError: the sentence or its translation has no token, or more than the page can show.
     """
     source = tokenizer.encode(sentence)
-    for ids, what in ((source, "sentence"), (written, "translation")):
-        if not 1 <= len(ids) <= LONGEST:
-            raise ValueError(
-                f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another one"
-            )
+    _check_length(source, "sentence")
+    _check_length(written, "translation")
     watched = watch(model, source, written)
     return LookFacts(
         run=run,
@@ -105,12 +120,32 @@ def look_at(
     )
 
 
+def _check_length(ids: Sequence[int], what: str) -> None:
+    if not 1 <= len(ids) <= LONGEST:
+        raise ValueError(
+            f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another sentence"
+        )
+
+
+def _note(model: Seq2Seq, settings: Generation, best: Hypothesis) -> str:
+    """How the translation was found, how sure the model was of it, and how large the model is."""
+    if settings.sample:
+        way = f"Sampled at temperature {settings.temperature:g}, seed {settings.seed}"
+    else:
+        way = f"Beam search with {settings.beam} hypotheses" if settings.beam > 1 else "Greedy search"
+    end = f", cut at {best.length} tokens" if best.cut else ""
+    sure = f"log-probability {best.log_probability:.2f}, {best.log_probability / best.length:.2f} a token"
+    choices, block = model.settings, model.settings.block
+    depth, heads = f"{choices.encoder_depth} + {choices.decoder_depth}", f"{block.heads} heads"
+    return f"{way}{end}; {sure.replace(' -', ' −')}. {depth} blocks, {heads} of width {block.width}."
+
+
 def _step(tokenizer: Tokenizer, written: int, probabilities: Tensor) -> Step:
     best = probabilities.topk(min(CANDIDATES, len(probabilities)))
-    tokens = tokenizer.tokens(cast("list[int]", best.indices.tolist()))
+    tokens = tokenizer.tokens(map(int, best.indices))
     return Step(
         written=Candidate(tokenizer.tokens([written])[0], float(probabilities[written])),
-        candidates=tuple(map(Candidate, tokens, cast("list[float]", best.values.tolist()))),
+        candidates=tuple(map(Candidate, tokens, map(float, best.values))),
     )
 
 

@@ -47,7 +47,7 @@ def align(model: Seq2Seq, tokenizer: Tokenizer, source: str, written: Sequence[i
     return Alignment(
         source=tokenizer.tokens([*ids, EOS]),
         target=tokenizer.tokens(written),
-        weights=cast("list[list[float]]", watch(model, ids, written).alignment().tolist()),
+        weights=[list(map(float, row)) for row in watch(model, ids, written).alignment()],
     )
 
 

@@ -4,9 +4,9 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 
 const KINDS = {
-  encoder: { title: "Encoder self-attention", from: facts.source, to: facts.source, says: "source looks at source" },
-  decoder: { title: "Decoder self-attention", from: facts.target, to: facts.target, says: "translation looks back at itself" },
-  cross: { title: "Cross-attention", from: facts.target, to: facts.source, says: "translation looks at source" },
+  encoder: { title: "Encoder self-attention", short: "encoder", from: facts.source, to: facts.source, says: "source looks at source" },
+  decoder: { title: "Decoder self-attention", short: "decoder", from: facts.target, to: facts.target, says: "translation looks back at itself" },
+  cross: { title: "Cross-attention", short: "cross", from: facts.target, to: facts.source, says: "translation looks at source" },
 };
 
 function unpack(packed) {

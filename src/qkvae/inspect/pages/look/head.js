@@ -5,7 +5,7 @@ const matrix = { canvas: document.getElementById("matrix"), left: 0, top: 0, sid
 function drawPickers(state, select) {
   const kinds = Object.keys(KINDS).filter((kind) => facts[kind].length);
   fill("pickers",
-    picker("part", kinds, state.kind, (kind) => KINDS[kind].title, (kind) => select({ kind })),
+    picker("attention", kinds, state.kind, (kind) => KINDS[kind].short, (kind) => select({ kind })),
     picker("block", facts[state.kind].map((_, i) => i), state.layer, (i) => i + 1, (layer) => select({ layer })),
     picker("head", [...Array(headsOf(state.kind, state.layer)).keys()], state.head, (i) => i + 1, (head) => select({ head })),
     picker("show", ["weights", "scores"], state.show, (name) => name, (show) => select({ show })));
