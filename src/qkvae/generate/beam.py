@@ -25,10 +25,10 @@ def beam_search(
     """All hypotheses that one search finishes for each sentence, in the order in which it finishes them.
 
     Each step continues the ``beam`` live hypotheses of a sentence by every token and keeps the best by ln p.
-    One that ends in EOS and is among the ``beam`` best is finished; the others live on, as many as ``beam``.  A
-    sentence ends when ``beam`` of its hypotheses are finished, or at its limit of tokens (EOS counted), where
-    the ``beam`` best are taken as they are.  (This is what Hugging Face calls ``early_stopping=True``.)  No step
-    depends on the length penalty: to rank by another one needs no other search.
+    One that ends in EOS and is among the ``beam`` best is finished; the others live on, as many as ``beam``.
+    A sentence ends when ``beam`` of its hypotheses are finished, or at its limit of tokens (EOS counted),
+    where the ``beam`` best are taken as they are.  (This is what Hugging Face calls ``early_stopping=True``.)
+    No step depends on the length penalty: to rank by another one needs no other search.
     """
     rows = _Frontier(len(source), limits, beam, source.device)
     cache = model.start(source, source_lengths, beam, min(rows.longest, source.shape[1] + 16))

@@ -25,7 +25,8 @@ def generate(model: Decodable[Any], sources: Sequence[Ids], settings: Generation
     """The ``settings.nbest`` best answers to each input, best first.
 
     An answer does not depend on the other inputs.  Ranked by log-probability / length ** length_penalty, EOS
-    counted.  A search may find fewer answers than asked for where there are no more (a tiny vocabulary, a short limit).
+    counted.  A search may find fewer answers than asked for where there are no more (a tiny vocabulary, a
+    short limit).
 
     >>> from qkvae.config import Block, Seq2Seq
     >>> from qkvae.models import build
@@ -42,7 +43,8 @@ def finished_hypotheses(
 ) -> list[list[Hypothesis]]:
     """All answers that one search (or sampling) finishes for each input, best first.
 
-    The search takes no notice of the length penalty: `rerank` gives what a search with another one would give.
+    The search takes no notice of the length penalty: `rerank` gives what a search with another one would
+    give.
     """
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
