@@ -71,7 +71,9 @@ def bits_per_byte(nll: float, text_bytes: int) -> float:
 
 
 def bleu(answers: Sequence[str], references: Sequence[str]) -> Bleu:
-    """BLEU over all answers together, cased, tokenised by 13a.  Papineni et al. 2002; Post 2018, arXiv:1804.08771.
+    """BLEU over all answers together, cased, tokenised by 13a.
+
+    Papineni et al. 2002, https://aclanthology.org/P02-1040; Post 2018, arXiv:1804.08771.
 
     >>> bleu(["the cat is on the mat"], ["the cat is on the mat"]).score
     100.00000000000004
@@ -157,7 +159,7 @@ def paired_bootstrap(
 
 
 def _bleu_counts(answers: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
-    """What BLEU is computed from, for each segment: n-grams found, n-grams there are (n = 1…4), both lengths."""
+    """What BLEU is computed from, a row a segment: n-grams found, n-grams there are (1 to 4), both lengths."""
     from sacrebleu.metrics.bleu import BLEU
 
     metric = BLEU(effective_order=True)  # for single sentences; the counts are the same
@@ -171,8 +173,10 @@ def _bleu_counts(answers: Sequence[str], references: Sequence[str]) -> NDArray[n
 def _bleu_of(counts: NDArray[np.int64]) -> float:
     from sacrebleu.metrics.bleu import BLEU
 
-    found: list[int] = counts.tolist() score: Any = BLEU.compute_bleu(found[:4], found[4:8], found[8],
-    found[9], smooth_method="exp")  # pyright: ignore[reportUnknownMemberType] return score.score
+    found: list[int] = counts.tolist()
+    metric: Any = BLEU
+    score = metric.compute_bleu(found[:4], found[4:8], found[8], found[9], smooth_method="exp")
+    return score.score
 
 
 def _same_number(answers: Sequence[str], references: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from qkvae.generate.filters import filtered
 
 
 def uniforms(sources: Sequence[Sequence[int]], limits: Sequence[int], answers: int, seed: int) -> Tensor:
-    """Random numbers in [0, 1) for each answer (``answers`` neighbouring rows a source) and step: [rows, steps].
+    """Numbers drawn from [0, 1) for each answer (``answers`` neighbouring rows a source) and step.
 
     A source's numbers come from a generator of its own, seeded by (seed, its tokens).
     """
