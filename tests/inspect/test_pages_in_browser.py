@@ -180,3 +180,26 @@ def test_the_report_switches_between_steps_and_minutes(browser: Any, tmp_path: P
     assert window.fits()
     assert window.wrong == []
     assert len(window.asked) == 1
+
+
+def test_a_channel_is_dragged_and_shows_its_numbers(look_window: Any) -> None:
+    facts, window = look_facts(), look_window()
+    window.page.locator("#channel").scroll_into_view_if_needed()
+    box = window.page.locator("#channel").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    window.page.mouse.move(box["x"] + 8, middle)
+    window.page.mouse.down()
+    for part in (0.3, 0.6, 1.0):
+        window.page.mouse.move(box["x"] + part * box["width"], middle)
+    window.page.mouse.up()
+    assert "8 of 8" in window.text("#steps")
+    query = float(facts.cross[-1].queries[0, 0, 7])
+    assert f"q₈ = {query:.4f}".replace("-", "−") in window.text("#steps")
+
+
+def test_heads_are_walked_through_with_the_arrow_keys(look_window: Any) -> None:
+    window = look_window()
+    window.page.focus("#pick-head-0")
+    for _ in range(2):
+        window.page.keyboard.press("ArrowRight")
+    assert "head 3" in window.text("#matrix-title")

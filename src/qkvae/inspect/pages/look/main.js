@@ -41,7 +41,9 @@ function drawAll() {
 }
 
 function point(place) {
-  state.at = place || state.kept;
+  const at = place || state.kept;
+  if (at.row === state.at.row && at.column === state.at.column) return;
+  state.at = at;
   drawMatrix(state);
   drawReadout(state);
 }

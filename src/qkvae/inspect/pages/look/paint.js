@@ -3,8 +3,8 @@
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name in element && !name.startsWith("aria-")) element[name] = value;
-    else element.setAttribute(name, value);
+    if (name in element && !/^(?:aria-|role$|htmlFor$)/.test(name)) element[name] = value;
+    else element.setAttribute(name === "htmlFor" ? "for" : name, value);
   }
   element.append(...children);
   return element;

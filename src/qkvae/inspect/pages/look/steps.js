@@ -5,6 +5,14 @@ function largest(rows) {
 }
 
 function drawSteps(state, select) {
+  const numbers = make("div", {});
+  const draw = () => drawNumbers(numbers, state);
+  fill("steps", chooser(state, select, draw), numbers);
+  draw();
+}
+
+// Everything below the chooser, which stays as it is while its channel is being dragged.
+function drawNumbers(place, state) {
   const { kind, layer, head, query } = state;
   const { from, to } = KINDS[kind];
   const q = rowOf(kind, layer, "queries", head, query);
@@ -19,15 +27,21 @@ function drawSteps(state, select) {
   const added = scaled.some((s, j) => scores[j] !== -Infinity && Math.abs(scores[j] - s) > 1e-3 * (1 + Math.abs(s)));
   const exponentials = [...scores].map((s) => (s === -Infinity ? 0 : Math.exp(s - top)));
   const shown = { q, keys, values, scores, weights, mixed, scaled, exponentials, added, channel, most: largest(keys), mostValue: largest(values) };
-  fill("steps",
-    chooser(state, from, q.length, channel, select),
+  const table = make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "scores, softmax and weighted sum for each key" },
+    stepTable(state, to, shown));
+  const before = document.querySelector("#steps .scroll");
+  const left = before ? before.scrollLeft : 0;
+  place.replaceChildren(
     make("div", { className: "vector" }, make("b", { className: "q" }, "q"), strip(q, largest([q]), channel, `query of ${from[query]}`),
       make("span", { className: "number at" }, `q${sub(channel + 1)} = ${digits(q[channel])}`)),
-    make("div", { className: "scroll" }, stepTable(state, to, shown)),
-    sum(to, shown));
+    table, sum(shown));
+  table.scrollLeft = left;
 }
 
-function chooser(state, from, width, channel, select) {
+function chooser(state, select, draw) {
+  const { from } = KINDS[state.kind];
+  const width = tensor(state.kind, state.layer, "queries").shape[2];
+  const channel = Math.min(state.channel, width - 1);
   const menu = make("select", { id: "query" }, ...from.map((token, i) => make("option", { value: i, selected: i === state.query }, `${i + 1}  ${token}`)));
   menu.addEventListener("change", () => select({ query: +menu.value }));
   const move = (by) => () => select({ query: (state.query + by + from.length) % from.length });
@@ -37,10 +51,15 @@ function chooser(state, from, width, channel, select) {
   after.addEventListener("click", move(1));
   const range = make("input", { type: "range", id: "channel", min: 1, max: width });
   range.value = channel + 1;
-  range.addEventListener("input", () => select({ channel: +range.value - 1 }));
+  const said = make("output", { htmlFor: "channel" }, `${channel + 1} of ${width}`);
+  range.addEventListener("input", () => {
+    state.channel = +range.value - 1;
+    said.textContent = `${range.value} of ${width}`;
+    draw();
+  });
   return make("div", { className: "chooser" },
     make("span", {}, make("label", { htmlFor: "query" }, "query of "), menu, " ", before, " ", after),
-    make("span", {}, make("label", { htmlFor: "channel" }, "channel "), range, " ", make("output", {}, `${channel + 1} of ${width}`)));
+    make("span", {}, make("label", { htmlFor: "channel" }, "channel "), range, " ", said));
 }
 
 function sub(number) {
@@ -76,7 +95,7 @@ function stepTable(state, to, s) {
   return make("table", { className: "steps" }, make("thead", {}, parts, head), make("tbody", {}, ...rows));
 }
 
-function sum(to, s) {
+function sum(s) {
   const c = s.channel;
   const total = s.exponentials.reduce((a, b) => a + b, 0);
   const again = s.mixed.map((_, i) => s.values.reduce((a, v, j) => a + s.weights[j] * v[i], 0));
@@ -88,7 +107,7 @@ function sum(to, s) {
     make("p", { className: "small" }, `The exponentials add up to ${digits(total)}. What the head hands on is the sum of weight · v:`),
     make("div", { className: "vector" }, make("b", {}, "z = Σ weight · v"), strip(s.mixed, s.mostValue, c, "result"),
       make("span", { className: "number at" }, `z${sub(c + 1)} = ${digits(s.mixed[c])}`)),
-    make("p", { className: "number small" }, `channel ${c + 1}: ${written}${terms.length > 4 ? ` + ${digits(rest)} (the others)` : ""} = ${digits(s.mixed[c])}`),
+    make("p", { className: "number small" }, `channel ${c + 1}: ${written}${terms.length > 4 ? ` ${rest < 0 ? "−" : "+"} ${digits(Math.abs(rest))} (the others)` : ""} = ${digits(s.mixed[c])}`),
     make("p", { className: "small" }, "Computed again by this page and recorded in the model: ",
       make("span", { className: "agree" }, `largest difference ${digits(apart)}`), "."));
 }
