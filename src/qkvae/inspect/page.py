@@ -16,6 +16,8 @@ from markupsafe import Markup
 
 from qkvae.inspect.axes import short
 
+_SPELLED = {"bleu": "BLEU", "chrf": "chrF", "lr": "learning rate"}
+
 
 def render(template: str, facts: dict[str, Any]) -> str:
     """A template of ``pages/`` filled in; every text in it is escaped unless it is ``Markup``."""
@@ -94,10 +96,10 @@ def exact(value: Any) -> str:
 def words(name: Any) -> str:
     """The name of a quantity as words.
 
-    >>> words("tokens_per_second")
-    'tokens per second'
+    >>> words("tokens_per_second"), words("valid_bleu")
+    ('tokens per second', 'valid BLEU')
     """
-    return str(name).replace("_", " ")
+    return " ".join(_SPELLED.get(word, word) for word in str(name).split("_"))
 
 
 @cache
