@@ -159,7 +159,7 @@ def paired_bootstrap(
 
 
 def _bleu_counts(answers: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
-    """What BLEU is computed from, a row a segment: n-grams found, n-grams there are (1 to 4), both lengths."""
+    """What BLEU is computed from, by segment: n-grams found, n-grams there are (1 to 4), both lengths."""
     from sacrebleu.metrics.bleu import BLEU
 
     metric = BLEU(effective_order=True)  # for single sentences; the counts are the same

@@ -21,12 +21,14 @@ Ids = Sequence[int] | NDArray[Any]
 """The tokens of one input, without special tokens."""
 
 
-def generate(model: Decodable[Any], sources: Sequence[Ids], settings: Generation) -> list[list[Hypothesis]]:
+def generate(
+    model: Decodable[Any], sources: Sequence[Ids], settings: Generation, longest: int | None = None
+) -> list[list[Hypothesis]]:
     """The ``settings.nbest`` best answers to each input, best first.
 
-    An answer does not depend on the other inputs.  Ranked by log-probability / length ** length_penalty, EOS
-    counted.  A search may find fewer answers than asked for where there are no more (a tiny vocabulary, a
-    short limit).
+    No answer is longer than ``longest`` tokens, whatever the settings say: what a model can write.  An answer
+    does not depend on the other inputs.  Ranked by log-probability / length ** length_penalty, EOS counted.
+    A search may find fewer answers than asked for where there are no more (a tiny vocabulary, a short limit).
 
     >>> from qkvae.config import Block, Seq2Seq
     >>> from qkvae.models import build
@@ -35,11 +37,11 @@ def generate(model: Decodable[Any], sources: Sequence[Ids], settings: Generation
     >>> [len(each) for each in answers], answers[0][0].score >= answers[0][1].score
     ([2, 2], True)
     """
-    return [each[: settings.nbest] for each in finished_hypotheses(model, sources, settings)]
+    return [each[: settings.nbest] for each in finished_hypotheses(model, sources, settings, longest)]
 
 
 def finished_hypotheses(
-    model: Decodable[Any], sources: Sequence[Ids], settings: Generation
+    model: Decodable[Any], sources: Sequence[Ids], settings: Generation, longest: int | None = None
 ) -> list[list[Hypothesis]]:
     """All answers that one search (or sampling) finishes for each input, best first.
 
@@ -54,7 +56,9 @@ def finished_hypotheses(
         with torch.inference_mode():
             for start in range(0, len(order), settings.batch):
                 places = order[start : start + settings.batch]
-                answers = _decode(model, [[int(x) for x in sources[place]] for place in places], settings)
+                batch = [[int(x) for x in sources[place]] for place in places]
+                limits = [limit(each, settings, longest) for each in batch]
+                answers = _decode(model, batch, limits, settings)
                 for place, each in zip(places, answers, strict=True):
                     found[place] = rerank(each, settings.length_penalty)
     finally:
@@ -62,14 +66,16 @@ def finished_hypotheses(
     return found
 
 
-def limit(source: Ids, settings: Generation) -> int:
+def limit(source: Ids, settings: Generation, longest: int | None = None) -> int:
     """Most tokens of an answer, EOS counted."""
-    return settings.max_length or 2 * len(source) + 10
+    wanted = settings.max_length or 2 * len(source) + 10
+    return wanted if longest is None else min(wanted, longest)
 
 
-def _decode(model: Decodable[Any], sources: list[list[int]], settings: Generation) -> list[list[Hypothesis]]:
+def _decode(
+    model: Decodable[Any], sources: list[list[int]], limits: list[int], settings: Generation
+) -> list[list[Hypothesis]]:
     """One batch."""
-    limits = [limit(each, settings) for each in sources]
     device = next(iter(model.parameters())).device
     source, lengths = _padded(sources)
     source, lengths = source.to(device), lengths.to(device)

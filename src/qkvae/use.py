@@ -1,0 +1,140 @@
+"""Text in, text out: a model and its tokenizer as a translator."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qkvae.config import Generation
+from qkvae.data.tokenizer import Tokenizer
+from qkvae.generate import Hypothesis, generate
+from qkvae.models import Seq2Seq, build
+from qkvae.run import Run
+
+WINDOW = 16
+"""Batches that are read before the first is answered where all inputs are there: sorted by length, they hold
+little padding."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered to one input."""
+
+    source: str
+    """The input."""
+
+    texts: tuple[str, ...]
+    """The answers, best first."""
+
+    scores: tuple[float, ...]
+    """What they were ranked by: log-probability (nats) / length ** length_penalty."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    """The answers as token ids, with their log-probabilities; none for an empty input."""
+
+    source_cut: bool = False
+    """Whether the end of the input was not read, because it has more tokens than the model takes."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything was cut: the end of the input, or the best answer at its maximum length."""
+        return self.source_cut or (bool(self.hypotheses) and self.hypotheses[0].cut)
+
+
+class Translator:
+    """A model that translates text.
+
+    >>> from qkvae.config import Block, Seq2Seq
+    >>> tokenizer = Tokenizer.train(["two dogs play"] * 2, vocab_size=270, exact=False)
+    >>> model = build(Seq2Seq(block=Block(dim=8, heads=2, hidden=16), vocab=len(tokenizer)))
+    >>> translator = Translator(model, tokenizer, Generation(beam=2, max_length=3))
+    >>> [len(answer.texts) for answer in translator.translate(["two dogs", ""])]
+    [1, 1]
+    """
+
+    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, generation: Generation | None = None) -> None:
+        """
+        Args:
+            model: with weights in fp32; it is used where it is (CPU, CUDA, MPS).
+            tokenizer: the one that the model was trained with.
+            generation: how answers are chosen, unless a call says otherwise.
+
+        Raises:
+            ValueError: the vocabularies of model and tokenizer differ.
+        """
+        if len(tokenizer) != model.settings.vocab:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
+                "use the tokenizer that the model was trained with"
+            )
+        self.model, self.tokenizer = model, tokenizer
+        self.generation = generation or Generation()
+
+    @classmethod
+    def from_run(cls, run: Run) -> Translator:
+        """The weights that a run keeps for use, its tokenizer, its settings as chosen on validation data.
+
+        Raises:
+            RunError: a part of the run is missing or damaged.
+        """
+        model = build(run.config.model).eval()
+        run.load_into(model)
+        chosen: dict[str, Any] = run.resolved.get("generation", {})
+        return cls(model, run.tokenizer, replace(run.config.generation, **chosen))
+
+    def translate(self, lines: Sequence[str], generation: Generation | None = None) -> list[Answer]:
+        """An answer to each line, in their order; a line without text is answered by an empty one."""
+        settings = generation or self.generation
+        longest = self.model.settings.max_length
+        asked = [place for place, line in enumerate(lines) if line.strip()]
+        sources = self.tokenizer.encode_batch(lines[place] for place in asked)
+        cut = sources.lengths >= longest  # EOS needs a place too
+        found = generate(self.model, [ids[: longest - 1] for ids in sources], settings, longest)
+        answers = [Answer(line, ("",), (0.0,)) for line in lines]
+        for place, hypotheses, was_cut in zip(asked, found, cut.tolist(), strict=True):
+            answers[place] = Answer(
+                lines[place],
+                tuple(self.tokenizer.decode(each.ids) for each in hypotheses),
+                tuple(each.score for each in hypotheses),
+                tuple(hypotheses),
+                was_cut,
+            )
+        return answers
+
+    def stream(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]:
+        """Answers as they are ready, in the order of the lines.
+
+        From a sequence `WINDOW` batches are taken at a time, sorted by length and answered.  From anything
+        else, such as a file, one batch: no more is read ahead, and ``Generation(batch=1)`` answers each line
+        before the next is read.
+        """
+        batch = (generation or self.generation).batch
+        size = batch * WINDOW if isinstance(lines, Sequence) else batch
+        rest = iter(lines)
+        while window := list(itertools.islice(rest, size)):
+            yield from self.translate(window, generation)
+
+
+def said_of_cuts(answers: Iterable[Answer]) -> str | None:
+    """What a person must be told if anything was cut, in one line.
+
+    >>> long = Answer("a b c", ("x",), (0.0,), (), source_cut=True)
+    >>> said_of_cuts([long, Answer("a", ("x",), (0.0,))])
+    '1 input was longer than the model takes: its end was not read'
+    """
+    answers = list(answers)
+    sources = sum(answer.source_cut for answer in answers)
+    targets = sum(answer.cut and not answer.source_cut for answer in answers)
+    said: list[str] = []
+    if sources:
+        inputs = (
+            "1 input was longer than the model takes: its end was"
+            if sources == 1
+            else (f"{sources} inputs were longer than the model takes: their ends were")
+        )
+        said.append(f"{inputs} not read")
+    if targets:
+        said.append(f"{targets} answer{'s' * (targets > 1)} reached the maximum length and stopped there")
+    return "; ".join(said) or None
