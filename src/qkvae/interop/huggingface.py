@@ -1,0 +1,342 @@
+"""Marian translation models of Hugging Face, from and to `models.Seq2Seq`.
+
+Marian (Junczys-Dowmunt et al. 2018, arXiv:1804.00344) is the post-norm model of 2017.  Three things differ
+in how it is written down, and none in what it computes:
+
+- its sinusoids hold all sines first and then all cosines, ours alternate: channel 2i of our residual stream
+  is channel i of theirs, channel 2i + 1 is dim/2 + i, and every matrix is turned accordingly;
+- its queries, keys and values are matrices of their own, ours stand side by side in one;
+- its special tokens lie anywhere in the vocabulary, ours are PAD, BOS, EOS, UNK = 0, 1, 2, 3 (`token_order`).
+
+Only the core dependencies are needed: folders are read as JSON and safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
+
+from qkvae import config
+from qkvae.models import Seq2Seq
+from qkvae.nn.positions import sinusoids
+
+State = dict[str, Tensor]
+
+
+class _Part(NamedTuple):
+    """Their layers that stand stacked in one of ours, and which axis of it lies along the residual stream."""
+
+    theirs: tuple[str, ...]
+    axis: Literal["in", "out"]
+
+
+_SELF = {
+    "attention.qkv": _Part(("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "in"),
+    "attention.output": _Part(("self_attn.out_proj",), "out"),
+    "norm1": _Part(("self_attn_layer_norm",), "out"),
+    "feedforward.up": _Part(("fc1",), "in"),
+    "feedforward.down": _Part(("fc2",), "out"),
+    "norm3": _Part(("final_layer_norm",), "out"),
+}
+_CROSS = {
+    "cross_attention.q": _Part(("encoder_attn.q_proj",), "in"),
+    "cross_attention.kv": _Part(("encoder_attn.k_proj", "encoder_attn.v_proj"), "in"),
+    "cross_attention.output": _Part(("encoder_attn.out_proj",), "out"),
+    "norm2": _Part(("encoder_attn_layer_norm",), "out"),
+}
+_PARTS = {"encoder": _SELF, "decoder": _SELF | _CROSS}
+_TABLES = {
+    "source_embedding.weight": "model.encoder.embed_tokens.weight",
+    "target_embedding.weight": "model.decoder.embed_tokens.weight",
+    "head.weight": "lm_head.weight",
+}
+_SHARED = "model.shared.weight"
+_EPS = 1e-5  # Marian's LayerNorm has torch's default
+
+
+def from_marian(
+    source: Path | str | Mapping[str, Tensor], settings: Mapping[str, Any] | None = None
+) -> tuple[config.Seq2Seq, State]:
+    """The config of the same model here, and its weights under our names.
+
+    Args:
+        source: a folder with ``config.json`` and ``model.safetensors``, or a Marian model's ``state_dict()``.
+        settings: the content of ``config.json``; read from the folder if not given.
+
+    The logits of our token i are theirs of ``token_order(settings)[i]``.  Where Marian starts with its
+    padding token, as its published models do, that token becomes both our PAD and our BOS: the logits stay
+    equal, and each probability is smaller by the factor 1 + p(padding).
+
+    Raises:
+        FileNotFoundError: the folder holds no config or no safetensors.
+        ValueError: the model does something that ours cannot, such as logits with a bias of their own.
+    """
+    if isinstance(source, Mapping):
+        weights = dict(source)
+        if settings is None:
+            raise ValueError("a state_dict alone does not say what model it is of: give its config too")
+    else:
+        folder = Path(source)
+        settings = settings or _read_config(folder)
+        weights = _read_weights(folder)
+    made = _config_from(settings)
+    _check_constants(weights, made.block.dim)
+    channels, tokens = _channels(made.block.dim), torch.tensor(token_order(settings))
+    state = {
+        name: table[tokens][:, channels].contiguous() for name, table in _tables(weights, made.tie).items()
+    }
+    if made.tie == "all":
+        state["target_embedding.weight"] = state["source_embedding.weight"]
+    if made.tie != "none":
+        state["head.weight"] = state["target_embedding.weight"]
+    for prefix, their_prefix, parts in _blocks(made):
+        for ours, part in parts.items():
+            for kind in ("weight", "bias"):
+                stacked = torch.cat(
+                    [_taken(weights, f"{their_prefix}.{name}.{kind}") for name in part.theirs]
+                )
+                state[f"{prefix}.{ours}.{kind}"] = _turned(stacked, part.axis, kind, channels)
+    if weights:
+        raise ValueError(f"{next(iter(weights))} is no weight of a Marian model with this config")
+    return made, state
+
+
+def to_marian(model: Seq2Seq) -> tuple[dict[str, Any], State]:
+    """The content of ``config.json`` and the weights of the same model as Hugging Face's ``MarianMTModel``.
+
+    Tokens keep their ids; padding, start and end are 0, 1 and 2.
+
+    >>> block = config.Block(dim=8, heads=2, hidden=16, norm_order="post")
+    >>> settings, weights = to_marian(Seq2Seq(config.Seq2Seq(block=block, vocab=10)))
+    >>> settings["d_model"], weights["model.encoder.layers.0.fc1.weight"].shape
+    (8, torch.Size([16, 8]))
+
+    Raises:
+        ValueError: the model has a part that Marian lacks.
+    """
+    made = model.settings
+    settings = _config_to(made)
+    back = _channels(made.block.dim).argsort()
+    ours = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    state = {theirs: ours[name][:, back].contiguous() for name, theirs in _TABLES.items()}
+    if made.tie == "all":
+        state |= dict.fromkeys((*_TABLES.values(), _SHARED), state[_TABLES["source_embedding.weight"]])
+    elif made.tie == "target":
+        state[_TABLES["head.weight"]] = state[_TABLES["target_embedding.weight"]]
+    for prefix, their_prefix, parts in _blocks(made):
+        for name, part in parts.items():
+            for kind in ("weight", "bias"):
+                pieces = _turned(ours[f"{prefix}.{name}.{kind}"], part.axis, kind, back).chunk(
+                    len(part.theirs)
+                )
+                for theirs, piece in zip(part.theirs, pieces, strict=True):
+                    state[f"{their_prefix}.{theirs}.{kind}"] = piece.contiguous()
+    state["final_logits_bias"] = torch.zeros(1, made.vocab)
+    return settings, state
+
+
+def token_order(settings: Mapping[str, Any]) -> list[int]:
+    """For each of our token ids, Marian's: padding, start and end first, then the others as they come.
+
+    Published models number the end 0 and the unknown word 1, so that the unknown word comes to our UNK = 3.
+
+    >>> token_order({"vocab_size": 6, "pad_token_id": 5, "decoder_start_token_id": 4, "eos_token_id": 0})
+    [5, 4, 0, 1, 2, 3]
+    """
+    specials = [settings[name] for name in ("pad_token_id", "decoder_start_token_id", "eos_token_id")]
+    return [*specials, *(token for token in range(settings["vocab_size"]) if token not in specials)]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: {folder} is no folder of a Hugging Face model")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_weights(folder: Path) -> State:
+    """All tensors of a folder, in one file or several."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(
+            f"{folder} holds no .safetensors file: a .bin file may run a program when it is loaded, so save "
+            "the model anew with transformers' save_pretrained"
+        )
+    return {name: tensor for path in files for name, tensor in load_file(path).items()}
+
+
+def _config_from(settings: Mapping[str, Any]) -> config.Seq2Seq:
+    """Their config in our words."""
+    _refuse_what_is_foreign(settings)
+    shared, tied = (
+        settings.get("share_encoder_decoder_embeddings", True),
+        settings.get("tie_word_embeddings", True),
+    )
+    if shared and not tied:
+        raise ValueError("the embeddings share a matrix that the head does not: no model here is tied so")
+    block = config.Block(
+        dim=settings["d_model"],
+        heads=settings["encoder_attention_heads"],
+        hidden=settings["encoder_ffn_dim"],
+        activation=settings["activation_function"],
+        norm_order="post",
+        eps=_EPS,
+        dropout=settings.get("dropout", 0.0),
+    )
+    return config.Seq2Seq(
+        block=block,
+        encoder_depth=settings["encoder_layers"],
+        decoder_depth=settings["decoder_layers"],
+        tie="all" if shared else "target" if tied else "none",
+        max_length=settings["max_position_embeddings"],
+        vocab=len(token_order(settings)),
+    )
+
+
+def _refuse_what_is_foreign(settings: Mapping[str, Any]) -> None:
+    def must(name: str, wanted: Any, default: Any, cure: str) -> None:
+        value = settings.get(name, default)
+        if value != wanted:
+            raise ValueError(f"{name} is {value}, but a model here needs {wanted}: {cure}")
+
+    if settings.get("model_type") != "marian":
+        raise ValueError(f'model_type is "{settings.get("model_type")}", but only marian can be read')
+    if settings["activation_function"] not in ("relu", "gelu"):
+        raise ValueError(
+            f'activation_function is "{settings["activation_function"]}", '
+            "but the feed-forward here knows relu and gelu"
+        )
+    must("scale_embedding", True, False, "look-ups are always multiplied by √dim here")
+    must("decoder_attention_heads", settings["encoder_attention_heads"], None, "both stacks repeat one block")
+    must("decoder_ffn_dim", settings["encoder_ffn_dim"], None, "both stacks repeat one block")
+    vocab = settings["vocab_size"]
+    must("decoder_vocab_size", vocab, vocab, "source and target share one vocabulary")
+    for name in ("normalize_before", "normalize_embedding", "add_final_layer_norm"):
+        must(name, False, False, "Marian's blocks are post-norm, without other norms")
+    if settings["d_model"] % 2:
+        raise ValueError(
+            f"d_model is {settings['d_model']}, but sines and cosines come in pairs: it must be even"
+        )
+
+
+def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
+    """Our config in their words."""
+    block = made.block
+    wanted = {
+        "norm_order": "post",
+        "norm": "layer",
+        "eps": _EPS,
+        "positions": "sinusoidal",
+        "base": 10000.0,
+        "window": None,
+    }
+    for name, value in wanted.items():
+        if getattr(block, name) != value:
+            raise ValueError(
+                f"{name} is {getattr(block, name)}, but Marian has {value}: it cannot be written so"
+            )
+    if block.key_heads not in (None, block.heads):
+        raise ValueError(f"key_heads is {block.key_heads}, but Marian has as many as heads, {block.heads}")
+    if block.activation == "swiglu":
+        raise ValueError("activation is swiglu, which Marian lacks: it knows relu and gelu")
+    if block.dim % 2:
+        raise ValueError(f"dim is {block.dim}, but Marian's sines and cosines come in pairs: it must be even")
+    sizes: dict[str, Any] = {}
+    for side, depth in (("encoder", made.encoder_depth), ("decoder", made.decoder_depth)):
+        sizes |= {
+            f"{side}_layers": depth,
+            f"{side}_attention_heads": block.heads,
+            f"{side}_ffn_dim": block.hidden,
+        }
+    return {
+        "model_type": "marian",
+        "architectures": ["MarianMTModel"],
+        "d_model": block.dim,
+        **sizes,
+        "activation_function": block.activation,
+        "dropout": block.dropout,
+        "scale_embedding": True,
+        "share_encoder_decoder_embeddings": made.tie == "all",
+        "tie_word_embeddings": made.tie != "none",
+        "max_position_embeddings": made.max_length,
+        "vocab_size": made.vocab,
+        "decoder_vocab_size": made.vocab,
+        "pad_token_id": 0,
+        "decoder_start_token_id": 1,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "forced_eos_token_id": None,
+    }
+
+
+def _blocks(made: config.Seq2Seq) -> Iterator[tuple[str, str, dict[str, _Part]]]:
+    """Our name and theirs of every block, with its parts."""
+    for side, parts in _PARTS.items():
+        for place in range(made.encoder_depth if side == "encoder" else made.decoder_depth):
+            yield f"{side}.blocks.{place}", f"model.{side}.layers.{place}", parts
+
+
+def _channels(dim: int) -> Tensor:
+    """For each channel of our residual stream, theirs: sines and cosines in turn."""
+    return torch.arange(dim).view(2, -1).T.flatten()
+
+
+def _turned(tensor: Tensor, axis: str, kind: str, channels: Tensor) -> Tensor:
+    """A weight or bias with the channels of the residual stream, where it has them, in this order."""
+    if axis == "out":
+        return tensor[channels]
+    return tensor[:, channels] if kind == "weight" else tensor
+
+
+def _taken(weights: State, name: str) -> Tensor:
+    """Take a weight out; what is left over at the end was not understood."""
+    if name not in weights:
+        raise ValueError(f"{name} is missing: these are not the weights of a Marian model with this config")
+    return weights.pop(name)
+
+
+def _tables(weights: State, tie: str) -> State:
+    """Embeddings and head under our names; tied models hold one matrix under some or all of their names."""
+    source, target, head = _TABLES.values()
+    groups = {
+        "all": {(_SHARED, source, target, head): tuple(_TABLES)},
+        "target": {
+            (source,): ("source_embedding.weight",),
+            (target, head): ("target_embedding.weight", "head.weight"),
+        },
+        "none": {(theirs,): (ours,) for ours, theirs in _TABLES.items()},
+    }
+    tables: State = {}
+    for theirs, ours in groups[tie].items():
+        found = [weights.pop(name) for name in theirs if name in weights]
+        if not found:
+            raise ValueError(f"{theirs[-1]} is missing: not the weights of a Marian model with this config")
+        if any(not torch.equal(found[0], other) for other in found[1:]):
+            raise ValueError(f"{theirs[-1]} differs from the matrix that the config says it shares")
+        tables |= dict.fromkeys(ours, found[0])
+    return tables
+
+
+def _check_constants(weights: State, dim: int) -> None:
+    """What Marian stores and we compute or lack: the sinusoids must be the formula, the logits' bias zero."""
+    bias = weights.pop("final_logits_bias", torch.zeros(()))
+    if bool(bias.any()):
+        raise ValueError(
+            f"final_logits_bias is up to {float(bias.abs().max()):.3g}, but the head here has no bias: "
+            "only models without one can be read"
+        )
+    for side in ("encoder", "decoder"):
+        name = f"model.{side}.embed_positions.weight"
+        if name in weights:
+            table = weights.pop(name)
+            formula = sinusoids(len(table), dim)
+            if float((table[:, _channels(dim)].float() - formula).abs().max()) > 1e-3:
+                raise ValueError(
+                    f"{name} is not the sinusoids of the 2017 paper, which is all that can be read"
+                )
