@@ -90,7 +90,7 @@ def choose_length_penalty(
         texts = [tokenizer.decode(each.ids) for each in first]
         score = bleu(texts, references).score
         if best is None or score > best.bleu:
-            best = Chosen(penalty, score, chrf(texts, references).score, len(found), first)
+            best = Chosen(penalty, score, chrf(texts, references), len(found), first)
     assert best is not None
     return best
 

@@ -16,7 +16,10 @@ from qkvae.data.pairs import Pairs, fingerprint
 from qkvae.data.sources import read_pairs
 from qkvae.data.splits import split_pairs
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.evaluate import validation_loss
+from qkvae.generate import generate
 from qkvae.losses import projected_cross_entropy
+from qkvae.metrics import bleu, perplexity
 from qkvae.models import Seq2Seq
 from qkvae.train.objective import Loss
 
@@ -86,7 +89,13 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
     Raises:
         ValueError: no training pair is short enough.
     """
-    plain = SentencePairs(*(tokenizer.encode_batch(side) for side in (corpus.train.sources, corpus.train.targets)))
+    sides = corpus.train.sources, corpus.train.targets
+    words = None
+    if data.merge_dropout:
+        words = tokenizer.words(sides[0]), tokenizer.words(sides[1])
+        plain = SentencePairs(words[0].encode(), words[1].encode())
+    else:
+        plain = SentencePairs(tokenizer.encode_batch(sides[0]), tokenizer.encode_batch(sides[1]))
     longest = np.maximum(plain.sources.lengths, plain.targets.lengths)
     rows = np.flatnonzero(longest < data.max_length)
     if not len(rows):
@@ -95,9 +104,8 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
             f"{int(longest.min())}): raise --max-length, or use shorter sentences"
         )
     train: PairSource = plain[rows]
-    if data.merge_dropout:
-        kept = corpus.train.select(rows.tolist())
-        train = DropoutPairs(tokenizer.words(kept.sources), tokenizer.words(kept.targets), data.merge_dropout)
+    if words is not None:
+        train = DropoutPairs(words[0][rows], words[1][rows], data.merge_dropout)
     valid = SentencePairs(*(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets)))
     return Encoded(train, valid, corpus.valid, len(plain) - len(rows))
 
@@ -146,10 +154,6 @@ class TranslationObjective:
 
     def validate(self) -> dict[str, float]:
         """Loss on all validation pairs, BLEU of greedy translations of the first ones."""
-        from qkvae.evaluate import validation_loss
-        from qkvae.generate import generate
-        from qkvae.metrics import bleu, perplexity
-
         loss, nll = validation_loss(self.seq2seq, self.encoded.valid, self.smoothing)
         count = min(_WATCHED, len(self.encoded.valid))
         greedy = Generation(beam=1, batch=64)
