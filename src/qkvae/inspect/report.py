@@ -66,7 +66,7 @@ class ReportFacts:
 
     records: Sequence[Record] = ()
     """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr, tokens_per_second`` (training) or
-    ``valid_loss, perplexity, bleu`` (validation); a value that a record lacks is left out of its curve."""
+    ``valid_loss, valid_nll, perplexity, bleu`` (validation); what a record lacks is left out of its curve."""
 
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Headline figures, in the order they are shown."""
@@ -112,7 +112,11 @@ def report(facts: ReportFacts) -> str:
 
 
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
-    ("Loss", "nats per token", (("loss", "training"), ("valid_loss", "validation"))),
+    (
+        "Loss",
+        "nats per token",
+        (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, unsmoothed")),
+    ),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
     ("Perplexity on the validation part", "perplexity", (("perplexity", "perplexity"),)),
     ("Learning rate", "learning rate", (("lr", "learning rate"),)),
