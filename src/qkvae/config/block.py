@@ -45,7 +45,7 @@ class Block:
     window: int | None = None
     """Self-attention sees at most this many neighbours on each side; everything if not given."""
 
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Probability with which a channel is zeroed while training."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from qkvae.config import Generation, to_dict
-from qkvae.data.tokenizer import Tokenizer
+from qkvae.data.tokenizer import EOS, Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.report import ReportFacts, Sample, align, write_report
 from qkvae.metrics import bleu, chrf
@@ -116,9 +116,8 @@ def _write_report(
     ]
     with torch.inference_mode():
         alignments = [
-            align(model, run.tokenizer, corpus.valid.sources[i], chosen.translations[i].ids)
+            align(model, run.tokenizer, corpus.valid.sources[i], _as_written(chosen.translations[i]))
             for i in shown[:_PICTURES]
-            if len(chosen.translations[i].ids)
         ]
     facts = ReportFacts(
         title=f"{run.task}: {run.path.name}",
@@ -131,6 +130,11 @@ def _write_report(
         passport=run.passport,
     )
     write_report(facts, run.path / "report.html")
+
+
+def _as_written(hypothesis: Hypothesis) -> list[int]:
+    """The tokens with the end that the model wrote."""
+    return [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, EOS]
 
 
 def _write_card(
