@@ -28,7 +28,7 @@ $(VENV)/docs: $(VENV)/core
 	@touch $@
 
 demo: $(VENV)/core
-	$(BIN)/qkvae train translation --minutes 3 --out runs/demo --overwrite
+	$(BIN)/qkvae train translation --config recipes/dates-en-de.toml --out runs/demo --overwrite
 	$(BIN)/qkvae use runs/demo "the third of May 2024"
 	$(BIN)/qkvae look runs/demo "the third of May 2024" --out runs/look.html
 	@echo "the training: runs/demo/report.html   the attention: runs/look.html"

@@ -307,7 +307,7 @@ def _passport(corpus: Corpus) -> dict[str, Any]:
 
 def _command(task: str, config: Translation, out: Path) -> str:
     """The command that made this run: as it was typed, or the nearest to what Python was asked."""
-    if Path(sys.argv[0]).name in ("qkvae", "qkvae.exe"):
+    if Path(sys.argv[0]).name in ("qkvae", "qkvae.exe", "__main__.py"):
         return shlex.join(["qkvae", *sys.argv[1:]])
     words = ["qkvae", "train", task, *config.data.paths]
     if config.data.valid:

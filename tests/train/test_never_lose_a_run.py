@@ -170,12 +170,12 @@ def test_twenty_kills_at_random_instants(tmp_path: Path) -> None:
         f"--model.dropout 0.2 --quiet"
     ).split()
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "qkvae.cli", "train", "translation", path, *flags, "--out"]
+    command = [sys.executable, "-m", "qkvae", "train", "translation", path, *flags, "--out"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, stdout=subprocess.DEVNULL)
     killed, draw, kills = tmp_path / "killed", random.Random(1), 0
     while kills < 20:
         begun = (killed / "config.json").exists()
-        words = [sys.executable, "-m", "qkvae.cli", "resume", str(killed), "--quiet"] if begun else [*command, str(killed)]
+        words = [sys.executable, "-m", "qkvae", "resume", str(killed), "--quiet"] if begun else [*command, str(killed)]
         process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
         wait_until_it_trains(process, killed)
         time.sleep(draw.uniform(0.0, 0.4))
@@ -185,7 +185,7 @@ def test_twenty_kills_at_random_instants(tmp_path: Path) -> None:
         process.wait()
         kills += 1
     subprocess.run(
-        [sys.executable, "-m", "qkvae.cli", "resume", str(killed), "--quiet"],
+        [sys.executable, "-m", "qkvae", "resume", str(killed), "--quiet"],
         check=True,
         env=environment,
         stdout=subprocess.DEVNULL,
