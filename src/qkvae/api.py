@@ -237,7 +237,9 @@ def _continue(run: Run, corpus: Corpus, machine: Machine, reporter: Reporter, be
     torch.set_num_threads(machine.threads)
     encoded = encode_corpus(corpus, run.tokenizer, config.data)
     if encoded.left_out:
-        reporter.say(f"note: {encoded.left_out:,} training pairs have more than {config.data.max_length} tokens: left out")
+        reporter.say(
+            f"note: {encoded.left_out:,} training pairs have more than {config.data.max_length} tokens: left out"
+        )
     torch.manual_seed(config.training.seed)
     model = build(config.model)
     count = sum(p.numel() for p in model.parameters())
@@ -271,7 +273,9 @@ def _continue(run: Run, corpus: Corpus, machine: Machine, reporter: Reporter, be
     return LoadedRun(run)
 
 
-def _configured(task: str, data: Paths | Translation, minutes: float | None, steps: int | None) -> Translation:
+def _configured(
+    task: str, data: Paths | Translation, minutes: float | None, steps: int | None
+) -> Translation:
     kind = _task(task)
     if isinstance(data, kind):
         config = data
@@ -313,5 +317,7 @@ def _command(task: str, config: Translation, out: Path) -> str:
     if config.data.valid:
         words += ["--valid", *config.data.valid]
     training = config.training
-    words += ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.minutes or 10)]
+    words += (
+        ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.minutes or 10)]
+    )
     return shlex.join([*words, "--out", str(out)])

@@ -13,7 +13,7 @@ _CHUNK = 512  # rows of logits held at a time: 16 MB in fp32 at a vocabulary of 
 
 
 def cross_entropy(
-    logits: Float[Tensor, "rows v"], targets: Int[Tensor, "rows"], smoothing: float = 0.0
+    logits: Float[Tensor, "rows v"], targets: Int[Tensor, " rows"], smoothing: float = 0.0
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Label-smoothed cross-entropy and plain negative log-likelihood, summed over the rows, in nats.
 
@@ -33,7 +33,7 @@ def cross_entropy(
 def projected_cross_entropy(
     features: Float[Tensor, "rows d"],
     weight: Float[Tensor, "v d"],
-    targets: Int[Tensor, "rows"],
+    targets: Int[Tensor, " rows"],
     smoothing: float = 0.0,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """`cross_entropy` of ``features @ weight.T`` that never holds all logits: some rows at a time, and the gradient

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from qkvae import api
 from qkvae.config import Block, Generation, Optimizer, Saving, Seq2Seq, Training, Translation, TranslationData
 from qkvae.run import Run
@@ -38,7 +39,10 @@ def settings(paths: tuple[str, ...], **training: object) -> Translation:
     return Translation(
         data=TranslationData(paths=paths, vocab_size=None, valid_fraction=0.2),
         model=Seq2Seq(
-            block=Block(dim=16, heads=2, hidden=32, dropout=0.2), encoder_depth=1, decoder_depth=1, max_length=64
+            block=Block(dim=16, heads=2, hidden=32, dropout=0.2),
+            encoder_depth=1,
+            decoder_depth=1,
+            max_length=64,
         ),
         optimizer=Optimizer(lr=0.01),
         training=Training(**(chosen | training)),  # type: ignore[arg-type]
@@ -51,7 +55,10 @@ def digests(run: Path) -> dict[str, str]:
     """What must be equal: the weights to use, and the tensors that resuming needs."""
     state, _ = Run.open(run).load_state() or ({}, {})
     parts = {name: hashlib.sha256(t.numpy().tobytes()).hexdigest() for name, t in sorted(state.items())}
-    weights = {f"model.{n}": hashlib.sha256(t.numpy().tobytes()).hexdigest() for n, t in Run.open(run).load_model().items()}
+    weights = {
+        f"model.{n}": hashlib.sha256(t.numpy().tobytes()).hexdigest()
+        for n, t in Run.open(run).load_model().items()
+    }
     return parts | weights
 
 
@@ -124,7 +131,9 @@ def test_same_bits_from_an_epoch_boundary(tmp_path: Path, monkeypatch: pytest.Mo
 def test_minutes_are_replayed_from_the_log_bit_for_bit(tmp_path: Path) -> None:
     config = settings(corpus(tmp_path), steps=None, minutes=0.1)
     api.train("translation", config, out=tmp_path / "first", quiet=True)
-    assert sum("event" in record for record in Run.open(tmp_path / "first").records()) >= 2, "no plan was logged"
+    assert sum("event" in record for record in Run.open(tmp_path / "first").records()) >= 2, (
+        "no plan was logged"
+    )
     api.train("translation", config, out=tmp_path / "again", quiet=True, replay=tmp_path / "first")
     assert digests(tmp_path / "again") == digests(tmp_path / "first")
 
@@ -140,7 +149,9 @@ def test_changed_data_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest.
         api.resume(tmp_path / "run", quiet=True)
 
 
-def test_ctrl_c_saves_a_run_that_can_be_used_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_saves_a_run_that_can_be_used_and_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = settings(corpus(tmp_path))
     api.train("translation", config, out=tmp_path / "whole", quiet=True)
     kept = loop.Loop._train_step
@@ -164,18 +175,46 @@ def test_ctrl_c_saves_a_run_that_can_be_used_and_resumed(tmp_path: Path, monkeyp
 def test_twenty_kills_at_random_instants(tmp_path: Path) -> None:
     """kill -9 from outside, at any instant: during saves, evaluations, at epoch boundaries."""
     (path,) = corpus(tmp_path)
-    flags = (
-        f"--steps 400 --batch-tokens 120 --validations 5 --save-every 0.000001 --device cpu --precision fp32 "
-        f"--model.dim 16 --model.heads 2 --model.hidden 32 --model.encoder-depth 1 --model.decoder-depth 1 "
-        f"--model.dropout 0.2 --quiet"
-    ).split()
+    flags = [
+        "--steps",
+        "400",
+        "--batch-tokens",
+        "120",
+        "--validations",
+        "5",
+        "--save-every",
+        "0.000001",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "--model.dim",
+        "16",
+        "--model.heads",
+        "2",
+        "--model.hidden",
+        "32",
+        "--model.encoder-depth",
+        "1",
+        "--model.decoder-depth",
+        "1",
+        "--model.dropout",
+        "0.2",
+        "--quiet",
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "qkvae", "train", "translation", path, *flags, "--out"]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, str(tmp_path / "whole")], check=True, env=environment, stdout=subprocess.DEVNULL
+    )
     killed, draw, kills = tmp_path / "killed", random.Random(1), 0
     while kills < 20:
         begun = (killed / "config.json").exists()
-        words = [sys.executable, "-m", "qkvae", "resume", str(killed), "--quiet"] if begun else [*command, str(killed)]
+        words = (
+            [sys.executable, "-m", "qkvae", "resume", str(killed), "--quiet"]
+            if begun
+            else [*command, str(killed)]
+        )
         process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
         wait_until_it_trains(process, killed)
         time.sleep(draw.uniform(0.0, 0.4))

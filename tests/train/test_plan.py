@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
+
 from qkvae.train.plan import Plan, Planner, plans_of
 
 VALIDATIONS, VALIDATION, ENDING = 10, 2.0, 3.0
@@ -51,7 +53,7 @@ def test_ends_within_five_percent(minutes: int, machine: Callable[[float, float]
 def test_progress_is_continuous_and_ends_at_one() -> None:
     _, course, log = simulate(3, lambda now: 0.3 if now < 90 else 0.9)
     assert len(log) > 3, "the plan must have changed for this to say anything"
-    assert all(0 <= b - a < 0.02 for a, b in zip(course, course[1:], strict=False))
+    assert all(0 <= b - a < 0.02 for a, b in pairwise(course))
     assert course[-1] == 1.0
 
 

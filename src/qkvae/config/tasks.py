@@ -31,7 +31,7 @@ class TranslationData:
     """Byte-level byte-pair encoding, or whole words with a frequency cut-off."""
 
     vocab_size: int | None = None
-    """Tokens, special ones included, shared by both languages; 8000, or what the data allows, if not given."""
+    """Tokens, special ones included, of both languages together; up to 8000 (bpe) or every word if not given."""
 
     min_frequency: int = 2
     """A pair (bpe) or a word (word) seen less often than this gets no token of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -29,13 +28,19 @@ class Seq2Seq(nn.Module):
     def __init__(self, settings: config.Seq2Seq) -> None:
         super().__init__()
         if settings.vocab < 1:
-            raise ValueError("vocab is 0: it comes from the tokenizer and must be filled in before a model is built")
+            raise ValueError(
+                "vocab is 0: it comes from the tokenizer and must be filled in before a model is built"
+            )
         self.settings = settings
         block, length = settings.block, settings.max_length
         self.source_embedding = Embedding(settings.vocab, block.dim)
-        self.target_embedding = self.source_embedding if settings.tie == "all" else Embedding(settings.vocab, block.dim)
+        self.target_embedding = (
+            self.source_embedding if settings.tie == "all" else Embedding(settings.vocab, block.dim)
+        )
         self.source_positions = make_absolute(block, length)
-        self.target_positions = self.source_positions if settings.tie == "all" else make_absolute(block, length)
+        self.target_positions = (
+            self.source_positions if settings.tie == "all" else make_absolute(block, length)
+        )
         self.dropout = Dropout(block.dropout)
         self.encoder = Stack(block, settings.encoder_depth, length)
         self.decoder = Stack(block, settings.decoder_depth, length, cross=True)
@@ -49,7 +54,7 @@ class Seq2Seq(nn.Module):
         self,
         source: Int[Tensor, "b n"],
         target: Int[Tensor, "b m"],
-        source_lengths: Int[Tensor, "b"] | None = None,
+        source_lengths: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b m v"]:
         """Logits of the token after each of ``target``'s.  Padding follows the rows' ends; its values never matter."""
         return self.logits(self.head(self.features(source, target, source_lengths)))
@@ -58,7 +63,7 @@ class Seq2Seq(nn.Module):
         self,
         source: Int[Tensor, "b n"],
         target: Int[Tensor, "b m"],
-        source_lengths: Int[Tensor, "b"] | None = None,
+        source_lengths: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b m d"]:
         """What the head reads."""
         mask = padding_mask(source, source_lengths)
@@ -66,7 +71,7 @@ class Seq2Seq(nn.Module):
         return self.decoder(self._embed_target(target, 0), self.decoder_mask, memories)
 
     def encode(
-        self, source: Int[Tensor, "b n"], source_lengths: Int[Tensor, "b"] | None = None
+        self, source: Int[Tensor, "b n"], source_lengths: Int[Tensor, " b"] | None = None
     ) -> Float[Tensor, "b n d"]:
         """The encoder's output."""
         x = self.source_embedding(source)
@@ -78,7 +83,7 @@ class Seq2Seq(nn.Module):
     def start(
         self,
         source: Int[Tensor, "b n"],
-        source_lengths: Int[Tensor, "b"] | None = None,
+        source_lengths: Int[Tensor, " b"] | None = None,
         beam: int = 1,
         capacity: int = 64,
     ) -> Cache:
@@ -90,7 +95,7 @@ class Seq2Seq(nn.Module):
         pasts = [empty_past(rows, key_heads, capacity, block.width, encoded) for _ in self.decoder.blocks]
         return Cache(pasts, memories, beam)
 
-    def step(self, tokens: Int[Tensor, "rows"], cache: Cache) -> Float[Tensor, "rows v"]:
+    def step(self, tokens: Int[Tensor, " rows"], cache: Cache) -> Float[Tensor, "rows v"]:
         """Logits of the token after ``tokens``, the newest of each hypothesis; the cache grows by them."""
         x = self._embed_target(tokens[:, None], cache.length)
         return self.logits(self.head(self.decoder(x, self.decoder_mask, cache.memories, cache)[:, 0]))
@@ -102,7 +107,7 @@ class Seq2Seq(nn.Module):
         return self.target_embedded(self.dropout(x))
 
 
-def padding_mask(x: Int[Tensor, "b n"], lengths: Int[Tensor, "b"] | None) -> Mask:
+def padding_mask(x: Int[Tensor, "b n"], lengths: Int[Tensor, " b"] | None) -> Mask:
     """Hide what lies at or after each row's length; nothing, if every row is full (then the quickest kernel runs)."""
     if lengths is None or int(lengths.min()) == x.shape[1]:
         return Mask()

@@ -79,7 +79,9 @@ def explicit(
     """The equation as it is written: scores, softmax, weighted sum."""
     raw = scores(queries, keys, mask, bias, offset)
     # Where every row sees some key, the softmax of −∞ is already an exact zero.
-    shares = raw.softmax(-1) if _every_row_sees(mask, queries.shape[2], keys.shape[2], offset) else weights(raw)
+    shares = (
+        raw.softmax(-1) if _every_row_sees(mask, queries.shape[2], keys.shape[2], offset) else weights(raw)
+    )
     return shares @ values
 
 

@@ -18,7 +18,9 @@ class Past:
     keys: Float[Tensor, "rows k capacity w"]
     values: Float[Tensor, "rows k capacity w"]
 
-    def append(self, keys: Float[Tensor, "rows k t w"], values: Float[Tensor, "rows k t w"], length: int) -> Past:
+    def append(
+        self, keys: Float[Tensor, "rows k t w"], values: Float[Tensor, "rows k t w"], length: int
+    ) -> Past:
         """Store the keys and values of places length, length+1, …; what all places so far hold comes back."""
         end = length + keys.shape[2]
         if end > self.keys.shape[2]:
@@ -49,13 +51,13 @@ class Cache:
     beam: int = 1
     length: int = 0
 
-    def reorder(self, rows: Int[Tensor, "rows"]) -> None:
+    def reorder(self, rows: Int[Tensor, " rows"]) -> None:
         """Row r goes on with what row ``rows[r]`` remembered (both of the same sentence)."""
         for past in self.pasts:
             past.keys = _picked(past.keys, rows, self.length)
             past.values = _picked(past.values, rows, self.length)
 
-    def keep(self, sentences: Int[Tensor, "kept"]) -> None:
+    def keep(self, sentences: Int[Tensor, " kept"]) -> None:
         """Forget all sentences but these."""
         rows = (sentences[:, None] * self.beam + torch.arange(self.beam, device=sentences.device)).flatten()
         self.reorder(rows)

@@ -29,7 +29,7 @@ class Mask:
     window: int | None = None
     """A query sees at most this many places on each side of its own."""
 
-    key_lengths: Int[Tensor, "b"] | None = None
+    key_lengths: Int[Tensor, " b"] | None = None
     """Keys from this place on are padding."""
 
     documents: Int[Tensor, "b n"] | None = None
@@ -38,7 +38,9 @@ class Mask:
     key_documents: Int[Tensor, "b m"] | None = None
     """The keys' documents, where they are not the queries' own."""
 
-    _tables: dict[tuple[object, ...], Tensor] = field(default_factory=dict[tuple[object, ...], Tensor], init=False, repr=False)
+    _tables: dict[tuple[object, ...], Tensor] = field(
+        default_factory=dict[tuple[object, ...], Tensor], init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < 1:

@@ -109,7 +109,9 @@ class Alibi(nn.Module):
         self.register_buffer("slopes", torch.tensor(slopes), persistent=False)
 
     def forward(self, n: int, m: int, offset: int = 0) -> Float[Tensor, "h n m"]:
-        return -self.slopes[:, None, None] * _distance(n, m, offset, self.slopes.device).abs().to(self.slopes.dtype)
+        return -self.slopes[:, None, None] * _distance(n, m, offset, self.slopes.device).abs().to(
+            self.slopes.dtype
+        )
 
 
 class Relative(nn.Module):

@@ -58,7 +58,9 @@ def _choose_device(asked: str) -> str:
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there[asked]:
         have = ", ".join(name for name, found in there.items() if found)
-        raise ValueError(f"device {asked} is not there (found: {have}): use --device auto, or install its PyTorch")
+        raise ValueError(
+            f"device {asked} is not there (found: {have}): use --device auto, or install its PyTorch"
+        )
     return asked
 
 

@@ -145,7 +145,9 @@ def _write_card(
     train = " and ".join(data.paths) or "embedded default: dates, times and numbers, English to German"
     valid = " and ".join(data.valid) or "split off by hash of the source side"
     measured = (
-        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}" if data.valid else "measured while training"
+        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
+        if data.valid
+        else "measured while training"
     )
     where = f"first {chosen.sentences} validation pairs"
     card = Facts(

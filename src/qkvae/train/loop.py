@@ -185,7 +185,9 @@ class Loop:
         with self._evaluated_weights() as weights:
             figures = self.objective.validate()
             value = figures[self.objective.metric]
-            improved = self.best is None or (value > self.best if self.objective.larger_is_better else value < self.best)
+            improved = self.best is None or (
+                value > self.best if self.objective.larger_is_better else value < self.best
+            )
             if improved:
                 self.best, self.without_better = value, 0
                 self.run.save_model(weights)
@@ -267,7 +269,9 @@ class Loop:
             return {n.removeprefix(prefix): t.to(device) for n, t in tensors.items() if n.startswith(prefix)}
 
         self.weights.load(named("weights."))
-        self.optimizers.load_state({n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")})
+        self.optimizers.load_state(
+            {n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")}
+        )
         if self.average is not None:
             self.average.weights = named("average.")
             self.average.progress = facts["average_progress"]
@@ -282,7 +286,9 @@ def _state_with(model: torch.nn.Module, weights: dict[str, Tensor]) -> dict[str,
     """The model's state with these weights in place of its own; a tied weight stands under each of its names."""
     names = {id(p): name for name, p in model.named_parameters()}
     tied = {name: names[id(p)] for name, p in model.named_parameters(remove_duplicate=False)}
-    return {name: weights.get(tied.get(name, name), value).detach() for name, value in model.state_dict().items()}
+    return {
+        name: weights.get(tied.get(name, name), value).detach() for name, value in model.state_dict().items()
+    }
 
 
 class _Meter:
@@ -312,7 +318,10 @@ class _Meter:
 
     def numbers(self) -> dict[str, float]:
         """The numbers of the line; counting begins anew."""
-        numbers = {"loss": sum(self.losses) / len(self.losses), "tokens_per_second": round(self.tokens_per_second, 1)}
+        numbers = {
+            "loss": sum(self.losses) / len(self.losses),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+        }
         self._reset()
         return numbers
 

@@ -8,7 +8,7 @@ line and never breaks it.  Plans are logged, so a run can be repeated from its l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 _WARM = 3  # the first steps are slow and not counted
@@ -74,7 +74,9 @@ class Planner:
         self.begun = clock() - used
         self.coming = list(known) or [Plan(0, 0.0, steps if steps is not None else _PROVISIONAL)]
         self.current = self.coming.pop(0)
-        self._window: tuple[float, int] | None = None  # when, and at which step, the present measurement began
+        self._window: tuple[float, int] | None = (
+            None  # when, and at which step, the present measurement began
+        )
         self._per_step: float | None = None
         self._steps_seen = 0
 

@@ -80,7 +80,12 @@ class Bar(Lines):
         self._next = now + 0.1
         full = round(progress * 24)
         bar = "█" * full + "░" * (24 - full)
-        print(f"\r{bar} {_line(progress, loss, tokens_per_second, seconds_left)}  ", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{bar} {_line(progress, loss, tokens_per_second, seconds_left)}  ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
         self._drawn = True
 
     def close(self) -> None:

@@ -26,7 +26,9 @@ class TensorBoard:
     """Event files under ``tensorboard/`` in the run."""
 
     def __init__(self, run: Path) -> None:
-        self.writer: Any = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(run / "tensorboard")
+        self.writer: Any = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(
+            run / "tensorboard"
+        )
 
     def tell(self, step: int, numbers: dict[str, float]) -> None:
         """Write each number as a scalar."""
@@ -65,4 +67,6 @@ def _module(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ValueError(f"sink {extra} needs its package: pip install 'qkvae[{extra}]', or leave it out") from None
+        raise ValueError(
+            f"sink {extra} needs its package: pip install 'qkvae[{extra}]', or leave it out"
+        ) from None

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from qkvae.config import Generation, Training, Translation, TranslationData
-from qkvae.data.batches import Batches, DropoutPairs, PairSource, Seq2SeqBatch, SentencePairs
+from qkvae.data.batches import Batches, DropoutPairs, PairSource, SentencePairs, Seq2SeqBatch
 from qkvae.data.defaults import default_pairs
 from qkvae.data.pairs import Pairs, fingerprint
 from qkvae.data.sources import read_pairs
@@ -24,7 +24,8 @@ from qkvae.models import Seq2Seq
 from qkvae.train.objective import Loss
 
 _DEFAULT_COUNT = 40_000  # phrases of the embedded default
-_DEFAULT_VOCAB = 8000
+_BPE_SIZE = 8000
+_WORDS = 1_000_000
 _WATCHED = 500  # validation sentences that are translated at each evaluation
 
 
@@ -52,7 +53,11 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
     Raises:
         ValueError, FileNotFoundError: what `data.sources.read_pairs` raises.
     """
-    pairs = read_pairs(data.paths, data.source, data.target) if data.paths else default_pairs(_DEFAULT_COUNT, seed)
+    pairs = (
+        read_pairs(data.paths, data.source, data.target)
+        if data.paths
+        else default_pairs(_DEFAULT_COUNT, seed)
+    )
     if data.valid:
         return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
     train, valid = split_pairs(pairs, data.valid_fraction)
@@ -62,14 +67,15 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
 def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
     """One vocabulary for both languages, learned from the training part only.
 
+    Words that are frequent enough all get a token, unless a size was asked for.
+
     Raises:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
     texts = (text for side in (train.sources, train.targets) for text in side)
     asked = data.vocab_size
-    return Tokenizer.train(
-        texts, data.tokenizer, asked or _DEFAULT_VOCAB, data.min_frequency, exact=asked is not None
-    )
+    size = asked or (_BPE_SIZE if data.tokenizer == "bpe" else _WORDS)
+    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=asked is not None)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,9 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
     train: PairSource = plain[rows]
     if words is not None:
         train = DropoutPairs(words[0][rows], words[1][rows], data.merge_dropout)
-    valid = SentencePairs(*(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets)))
+    valid = SentencePairs(
+        *(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets))
+    )
     return Encoded(train, valid, corpus.valid, len(plain) - len(rows))
 
 
