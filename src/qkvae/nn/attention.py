@@ -123,21 +123,23 @@ def windowed(
     b, h, n, w = queries.shape
     allowed = mask.window_table(n, queries.device)
     c, s, t = allowed.shape[2:]
-    after = c * s - n + (0 if mask.causal else s)
+    short = c * s - n
 
     def blocks(x: Tensor, before: int, after: int) -> Tensor:
-        return F.pad(x, (0, 0, before, after)).view(b, h, -1, s, w).transpose(1, 2)  # [b, c, h, s, w]
+        padded = F.pad(x, (0, 0, before, after)) if before or after else x
+        return padded.unflatten(2, (-1, s)).transpose(1, 2)  # [b, c, h, s, w]
 
     def neighbours(x: Tensor) -> Tensor:
-        x = blocks(x, s, after)
+        x = blocks(x, s, short if mask.causal else short + s)
         return torch.cat([x[:, i : i + c] for i in range(t // s)], dim=3)
 
     # Blocks become rows of the batch, so that one kernel call serves all of them.
-    rows = [x.flatten(0, 1) for x in (blocks(queries, 0, c * s - n), neighbours(keys), neighbours(values))]
+    rows = [x.flatten(0, 1) for x in (blocks(queries, 0, short), neighbours(keys), neighbours(values))]
     table = allowed.transpose(1, 2).expand(b, c, 1, s, t).flatten(0, 1)
     mixed = F.scaled_dot_product_attention(*rows, attn_mask=table)
-    mixed = mixed.masked_fill(~table.any(-1, keepdim=True), 0.0)
-    return mixed.view(b, c, h, s, w).transpose(1, 2).reshape(b, h, c * s, w)[:, :, :n]
+    if not mask.same_for_all_rows:  # a window holds its own place, but padding may leave a query nothing
+        mixed = mixed.masked_fill(~table.any(-1, keepdim=True), 0.0)
+    return mixed.unflatten(0, (b, c)).transpose(1, 2).flatten(2, 3)[:, :, :n]
 
 
 def shared(x: Tensor, queries: Tensor) -> Tensor:

@@ -107,8 +107,16 @@ class Mask:
     def window_table(self, n: int, device: torch.device | str | None = None) -> Bool[Tensor, "#b 1 c s t"]:
         """The truth table cut into c blocks of one window's size s: who of the neighbouring t keys may be seen.
 
-        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.
+        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.  It is
+        kept, like that of `allowed`.
         """
+        asked = ("window", n, str(device))
+        if asked not in self._tables:
+            with torch.inference_mode(False):
+                self._tables[asked] = self._window_table(n, device)
+        return self._tables[asked]
+
+    def _window_table(self, n: int, device: torch.device | str | None) -> Tensor:
         size = self.window
         assert size is not None and self.documents is None
         blocks, around = -(-n // size), 2 if self.causal else 3
