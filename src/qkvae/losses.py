@@ -17,8 +17,8 @@ def cross_entropy(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Label-smoothed cross-entropy and plain negative log-likelihood, summed over the rows, in nats.
 
-    −Σ_v q(v) ln p(v) with q = (1 − ε)·[v = target] + ε/V, Szegedy et al. 2016, arXiv:1512.00567; the smoothed loss
-    of a uniform prediction is ln V whatever ε.
+    −Σ_v q(v) ln p(v) with q = (1 − ε)·[v = target] + ε/V, Szegedy et al. 2016, arXiv:1512.00567; the smoothed
+    loss of a uniform prediction is ln V whatever ε.
 
     >>> loss, nll = cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), smoothing=0.1)
     >>> round(loss.item() / 2, 4), round(nll.item() / 2, 4)
@@ -36,18 +36,18 @@ def projected_cross_entropy(
     targets: Int[Tensor, " rows"],
     smoothing: float = 0.0,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """`cross_entropy` of ``features @ weight.T`` that never holds all logits: some rows at a time, and the gradient
-    made in the same pass while they are at hand.
+    """`cross_entropy` of ``features @ weight.T`` that never holds all logits.
 
-    The second result, the plain negative log-likelihood, has no gradient.
+    Some rows are computed at a time, and their gradient in the same pass, while they are at hand.  The second
+    result, the plain negative log-likelihood, has no gradient.
 
     >>> h, w = torch.randn(3, 8, requires_grad=True), torch.randn(5, 8)
     >>> loss, nll = projected_cross_entropy(h, w, torch.tensor([0, 1, 4]), 0.1)
     >>> torch.allclose(loss, cross_entropy(h @ w.T, torch.tensor([0, 1, 4]), 0.1)[0])
     True
     """
-    loss, nll = _ProjectedCrossEntropy.apply(features, weight, targets, smoothing)  # pyright: ignore
-    return loss, nll
+    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(features, weight, targets, smoothing)
+    return sums
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):

@@ -23,7 +23,7 @@ class Seq2Seq:
     """Blocks of the decoder."""
 
     tie: Literal["all", "target", "none"] = "all"
-    """Share one matrix between both embeddings and the head, between target embedding and head, or not at all."""
+    """One matrix for both embeddings and the head, for target embedding and head, or for none of them."""
 
     max_length: int = 512
     """Longest sequence, in tokens, that learned and relative positions are made for."""

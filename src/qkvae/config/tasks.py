@@ -16,7 +16,7 @@ class TranslationData:
     """Where the sentence pairs are and how they become tokens."""
 
     paths: tuple[str, ...] = ()
-    """Two aligned files, or one table (.tsv .csv .jsonl .zip) or data-set name; the embedded default if none."""
+    """Two aligned files, one table (.tsv .csv .jsonl .zip) or a data-set name; embedded data if none."""
 
     valid: tuple[str, ...] = ()
     """Likewise, to validate on; a part split off by hash if none."""
@@ -31,7 +31,7 @@ class TranslationData:
     """Byte-level byte-pair encoding, or whole words with a frequency cut-off."""
 
     vocab_size: int | None = None
-    """Tokens, special ones included, of both languages together; up to 8000 (bpe) or every word if not given."""
+    """Tokens of both languages together, special ones too; up to 8000 (bpe) or every word if not given."""
 
     min_frequency: int = 2
     """A pair (bpe) or a word (word) seen less often than this gets no token of its own."""

@@ -57,7 +57,7 @@ class Training:
     """How long, on what, and how often to look and to save."""
 
     minutes: float | None = None
-    """Stop after this many minutes, preparation and last evaluation included; 10 if steps is not given either."""
+    """Stop after these minutes, preparation and last evaluation included; 10 if steps is not given either."""
 
     steps: int | None = None
     """Stop after this many optimiser steps instead."""
@@ -84,7 +84,7 @@ class Training:
     """Where to compute."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the products; the weights are kept in fp32 either way.  auto measures which is quicker."""
+    """Arithmetic of the products; the weights are kept in fp32 anyway.  auto measures which is quicker."""
 
     workers: int = 0
     """Processes that prepare batches beside the training."""
@@ -96,7 +96,7 @@ class Training:
         checks.one_of(self, "average", "device", "precision")
         if self.minutes is not None and self.steps is not None:
             raise ValueError(
-                f"minutes is {self.minutes} and steps is {self.steps}: give one of them, the other follows from it"
+                f"minutes is {self.minutes} and steps is {self.steps}: give one of them, the other follows"
             )
 
 

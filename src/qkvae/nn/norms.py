@@ -12,8 +12,8 @@ from qkvae.config import Block
 class StdNorm(nn.Module):
     """The teaching form: gain · (x − μ) / (s + ε) + shift, with s the row's sample standard deviation.
 
-    It differs from LayerNorm, gain · (x − μ) / √(σ² + ε) + shift (Ba et al. 2016, arXiv:1607.06450), in where ε
-    stands and in dividing by d − 1 instead of d: s = σ·√(d / (d − 1)), so LayerNorm is larger by the factor
+    It differs from LayerNorm, gain · (x − μ) / √(σ² + ε) + shift (Ba et al. 2016, arXiv:1607.06450), in where
+    ε stands and in dividing by d − 1 instead of d: s = σ·√(d / (d − 1)), so LayerNorm is larger by the factor
     √(d / (d − 1)) where ε is negligible.
 
     >>> StdNorm(2, eps=0.0)(torch.tensor([[0.0, 2.0]]))
@@ -37,6 +37,9 @@ def make_norm(block: Block) -> nn.Module:
     - layer: (x − μ) / √(σ² + ε), Ba et al. 2016, arXiv:1607.06450
     - rms: x / √(mean(x²) + ε), Zhang and Sennrich 2019, arXiv:1910.07467
     - std: (x − μ) / (s + ε), the form of the teaching documents
+
+    >>> make_norm(Block(norm="rms"))(torch.full((1, 256), 3.0))[0, :2].detach()
+    tensor([1.0000, 1.0000])
     """
     match block.norm:
         case "layer":

@@ -1,7 +1,7 @@
 """How a token's place is made known.  Without one of these a block is permutation-equivariant.
 
-Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added to
-the scores (`Alibi`, `Relative`).
+Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added
+to the scores (`Alibi`, `Relative`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from qkvae.config import Block
 def sinusoids(length: int, dim: int, base: float = 10000.0) -> Float[Tensor, "length dim"]:
     """PE(p, 2i) = sin(p / base^(2i/dim)), PE(p, 2i+1) = cos(p / base^(2i/dim)).
 
-    Vaswani et al. 2017, arXiv:1706.03762, section 3.5; the power is computed as exp(−(2i/dim)·ln base), which is
-    stable for every base.
+    Vaswani et al. 2017, arXiv:1706.03762, section 3.5; the power is computed as exp(−(2i/dim)·ln base), which
+    is stable for every base.
 
     >>> sinusoids(2, 4)
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
@@ -32,7 +32,11 @@ def sinusoids(length: int, dim: int, base: float = 10000.0) -> Float[Tensor, "le
 
 
 class Sinusoidal(nn.Module):
-    """The fixed table of `sinusoids`, made longer when a longer sequence comes."""
+    """The fixed table of `sinusoids`, made longer when a longer sequence comes.
+
+    >>> torch.equal(Sinusoidal(4, 10000.0, length=2)(3, offset=5), sinusoids(8, 4)[5:])
+    True
+    """
 
     def __init__(self, dim: int, base: float, length: int) -> None:
         super().__init__()
@@ -42,13 +46,17 @@ class Sinusoidal(nn.Module):
 
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
         if offset + length > len(self.table):
-            longer = sinusoids(2 * (offset + length), self.dim, self.base)
-            self.table = longer.to(self.table)
+            with torch.inference_mode(False):  # a table made while decoding serves in training too
+                self.table = sinusoids(2 * (offset + length), self.dim, self.base).to(self.table)
         return self.table[offset : offset + length]
 
 
 class Learned(nn.Module):
-    """A trained vector for each place up to the longest."""
+    """A trained vector for each place up to the longest.
+
+    >>> Learned(4, length=16)(3).shape
+    torch.Size([3, 4])
+    """
 
     def __init__(self, dim: int, length: int) -> None:
         super().__init__()
@@ -58,8 +66,8 @@ class Learned(nn.Module):
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
         if offset + length > len(self.table):
             raise ValueError(
-                f"a sequence of {offset + length} tokens, but learned positions were made for {len(self.table)}: "
-                "shorten it, or train with a larger max_length"
+                f"a sequence of {offset + length} tokens, but learned positions were made for "
+                f"{len(self.table)}: shorten it, or train with a larger max_length"
             )
         return self.table[offset : offset + length]
 
@@ -67,8 +75,13 @@ class Learned(nn.Module):
 class Rotary(nn.Module):
     """Turns each pair of channels (2i, 2i+1) of queries and keys by the angle p / base^(2i/width).
 
-    The product of a query at p and a key at q then depends on p − q only.  Su et al. 2021, arXiv:2104.09864; pairs
-    are channel i with channel i + width/2, which is the same up to the order of channels.
+    The product of a query at p and a key at q then depends on p − q only.  Su et al. 2021, arXiv:2104.09864;
+    pairs are channel i with channel i + width/2, which is the same up to the order of channels.
+
+    >>> turn, q, k = Rotary(4, 10000.0, length=8), torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4)
+    >>> near, far = ((turn(q, p) * turn(k, p + 2)).sum() for p in (0, 5))
+    >>> torch.allclose(near, far)
+    True
     """
 
     def __init__(self, width: int, base: float, length: int) -> None:
@@ -87,7 +100,8 @@ class Rotary(nn.Module):
     def forward(self, x: Float[Tensor, "b h n w"], offset: int = 0) -> Float[Tensor, "b h n w"]:
         end = offset + x.shape[2]
         if end > len(self.cosines):
-            self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
+            with torch.inference_mode(False):  # as above
+                self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
         half = self.width // 2
         turned = torch.cat([x[..., half:], x[..., :half]], dim=-1)
         return x * self.cosines[offset:end] + turned * self.sines[offset:end]
@@ -96,8 +110,11 @@ class Rotary(nn.Module):
 class Alibi(nn.Module):
     """Bias −slope_h · |p − q| on the scores, slopes a geometric series.
 
-    Press et al. 2022, arXiv:2108.12409: slope_h = 2^(−8h/H), h = 1…H, for H a power of two; for other H the series
-    of the next lower power of two is filled up with every other slope of the next higher one, as there.
+    Press et al. 2022, arXiv:2108.12409: slope_h = 2^(−8h/H), h = 1…H, for H a power of two; for other H the
+    series of the next lower power of two is filled up with every other slope of the next higher one.
+
+    >>> Alibi(8)(1, 3, offset=2)[0]
+    tensor([[-1.0000, -0.5000, -0.0000]])
     """
 
     def __init__(self, heads: int) -> None:
@@ -109,16 +126,18 @@ class Alibi(nn.Module):
         self.register_buffer("slopes", torch.tensor(slopes), persistent=False)
 
     def forward(self, n: int, m: int, offset: int = 0) -> Float[Tensor, "h n m"]:
-        return -self.slopes[:, None, None] * _distance(n, m, offset, self.slopes.device).abs().to(
-            self.slopes.dtype
-        )
+        distance = _distance(n, m, offset, self.slopes.device).abs()
+        return -self.slopes[:, None, None] * distance.to(self.slopes.dtype)
 
 
 class Relative(nn.Module):
     """A trained bias for each head and each distance, distances beyond ``reach`` sharing the last one.
 
-    Shaw et al. 2018, arXiv:1803.02155, in the form added to the scores (Raffel et al. 2020, arXiv:1910.10683),
-    without their logarithmic buckets.
+    Shaw et al. 2018, arXiv:1803.02155, in the form added to the scores (Raffel et al. 2020,
+    arXiv:1910.10683), without their logarithmic buckets.
+
+    >>> Relative(heads=2)(3, 5).shape
+    torch.Size([2, 3, 5])
     """
 
     def __init__(self, heads: int, reach: int = 128) -> None:

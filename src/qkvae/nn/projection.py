@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 class Projection(nn.Linear):
     """``parts`` linear maps stacked in one matrix: (x W₁ᵀ + b₁, x W₂ᵀ + b₂, …).
 
-    One product of [dim, ΣN] is quicker than several of [dim, N].  Initialisation and the optimiser must still treat
-    each map as the matrix it is: the parts, and within attention each head's rows (of W_Q, W_K, W_V) or columns
-    (of W_O), ``head_rows`` and ``head_columns`` of them.
+    One product of [dim, ΣN] is quicker than several of [dim, N].  Initialisation and the optimiser must still
+    treat each map as the matrix it is: the parts, and within attention each head's rows (of W_Q, W_K, W_V) or
+    columns (of W_O), ``head_rows`` and ``head_columns`` of them.
 
     >>> [part.shape for part in Projection(8, (8, 4, 4))(torch.zeros(3, 8))]
     [torch.Size([3, 8]), torch.Size([3, 4]), torch.Size([3, 4])]
@@ -26,18 +27,23 @@ class Projection(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Glorot-uniform for each part, zero biases."""
-        for part in self.weight.split(self.parts):
+        for part in self.weight.split_with_sizes(self.parts):
             nn.init.xavier_uniform_(part)
         nn.init.zeros_(self.bias)
 
     def maps(self, matrix: Tensor) -> list[Tensor]:
-        """A tensor in the shape of the weight, taken apart into the single maps it holds: views."""
-        rows = matrix.split(self.parts)
+        """A tensor in the shape of the weight, taken apart into the single maps it holds: views.
+
+        >>> heads = Projection(8, (8, 4, 4), head_rows=4)
+        >>> [head.shape for head in heads.maps(heads.weight)]
+        [torch.Size([4, 8]), torch.Size([4, 8]), torch.Size([4, 8]), torch.Size([4, 8])]
+        """
+        maps = list(matrix.split_with_sizes(self.parts))
         if self.head_rows is not None:
-            rows = [head for part in rows for head in part.split(self.head_rows)]
+            maps = [head for part in maps for head in torch.split(part, self.head_rows)]
         if self.head_columns is not None:
-            rows = [head for part in rows for head in part.split(self.head_columns, dim=1)]
-        return list(rows)
+            maps = [head for part in maps for head in torch.split(part, self.head_columns, dim=1)]
+        return maps
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return torch.nn.functional.linear(x, self.weight, self.bias).split(self.parts, dim=-1)
+        return F.linear(x, self.weight, self.bias).split_with_sizes(self.parts, dim=-1)
