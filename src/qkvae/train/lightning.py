@@ -1,3 +1,6 @@
+# Where the extra is not installed its types are not known.
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Any family as a LightningModule, for those who live there (extra ``lightning``)."""
 
 from __future__ import annotations
@@ -7,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from qkvae.config import Optimizer
 from qkvae.train.objective import Objective
@@ -19,9 +22,9 @@ from qkvae.train.schedule import rate
 class Module(LightningModule):
     """An objective under Lightning's Trainer: the same loss, optimiser and schedule as in our own loop.
 
-    Muon and AdamW step together, so optimisation is manual; the Trainer's own gradient clipping and accumulation
-    are not used.  ``steps`` must be the Trainer's ``max_steps``, since the schedule ends there: Lightning counts each
-    of the optimisers' steps, which is why `max_steps` gives what to tell the Trainer.
+    Muon and AdamW step together, so optimisation is manual; the Trainer's own gradient clipping and
+    accumulation are not used.  The schedule ends after ``steps``; Lightning counts the steps of each of the
+    two optimisers, which is why `max_steps` gives what to tell the Trainer.
 
     Example::
 
@@ -50,7 +53,8 @@ class Module(LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One optimiser step on one batch."""
-        assert self.weights is not None and self.optimizer_pair is not None
+        assert self.weights is not None
+        assert self.optimizer_pair is not None
         loss = self.objective.loss(batch)
         self.manual_backward(loss.total)
         self.weights.collect_gradients(1 / loss.count, self.settings.clip)
@@ -76,7 +80,7 @@ class Module(LightningModule):
 
     def validation_loader(self) -> DataLoader[Any]:
         """One item, for `validation_step` to be called once."""
-        return DataLoader([torch.zeros(1)], batch_size=None)
+        return DataLoader(TensorDataset(torch.zeros(1)), batch_size=None)
 
 
 class _Stream(IterableDataset[Any]):

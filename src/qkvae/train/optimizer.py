@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from qkvae.config import Optimizer
 from qkvae.nn.projection import Projection
+from qkvae.train import foreach
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A trained matrix, and how it is taken apart into the single maps it holds (views of what it is given)."""
+    """A trained matrix, and what takes a tensor of its shape apart into the single maps it holds (views)."""
 
     weight: Tensor
     maps: Callable[[Tensor], list[Tensor]]
@@ -28,12 +29,17 @@ def orthogonalize(x: Float[Tensor, "k r c"], steps: int = 5) -> Float[Tensor, "k
     """The nearest semi-orthogonal matrices, about: singular values pushed to within about 0.7…1.2.  r ≤ c.
 
     Newton–Schulz with the quintic of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/):
-    X ← (aI + bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), after division by the Frobenius norm.
-    All factors are polynomials of the first A and commute; so for wide matrices the iteration runs on the r × r
-    matrices A ← M²A and P ← MP, M = aI + bA + cA², and P meets X once, at the end.
+    X ← (aI + bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), once X has the Frobenius norm 1.
+    All factors are polynomials of the first A and commute; so for wide matrices the iteration runs on the
+    r × r matrices A ← M²A and P ← MP, M = aI + bA + cA², and P meets X once, at the end.
+
+    >>> stretched = torch.tensor([[[3.0, 0.0], [0.0, 0.5]]])
+    >>> torch.linalg.svdvals(orthogonalize(stretched))
+    tensor([[1.0420, 0.7136]])
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    norms: Tensor = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+    x = x / (norms + 1e-7)
     if x.shape[2] < 2 * x.shape[1]:
         for _ in range(steps):
             gram = x @ x.mT
@@ -54,9 +60,14 @@ class Muon(torch.optim.Optimizer):
     """Momentum, then orthogonalised: W ← (1 − ηλ)W − η·0.2·√max(r, c)·orthogonalize(βm + (1 − β)g).
 
     m ← βm + (1 − β)g.  The factor gives an update of the size of an AdamW update (Liu et al. 2025,
-    arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: a matrix
-    that holds several maps (parts, heads) is taken apart first, and maps of one shape are orthogonalised together
-    in batched products.
+    arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: a
+    matrix that holds several maps (parts, heads) is taken apart first, and maps of one shape are
+    orthogonalised together in batched products.
+
+    >>> maps = Projection(8, (4, 4))
+    >>> optimizer = Muon([Matrix(maps.weight, maps.maps)], lr=0.01, weight_decay=0.0, momentum=0.95)
+    >>> sum(maps(torch.ones(1, 8))).sum().backward()
+    >>> optimizer.step()
     """
 
     def __init__(self, matrices: Iterable[Matrix], lr: float, weight_decay: float, momentum: float) -> None:
@@ -71,15 +82,15 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         for group in self.param_groups:
             weights: list[Tensor] = [p for p in group["params"] if p.grad is not None]
-            gradients: list[Tensor] = [p.grad for p in weights]
+            gradients: list[Tensor] = [p.grad for p in weights if p.grad is not None]
             for p in weights:
                 if "momentum" not in self.state[p]:
                     self.state[p]["momentum"] = torch.zeros_like(p)
             momenta: list[Tensor] = [self.state[p]["momentum"] for p in weights]
-            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
-            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-            self._apply(weights, list(updates), group["lr"])
+            foreach.blend_(momenta, gradients, 1 - group["momentum"])
+            updates = foreach.blend(gradients, momenta, group["momentum"])
+            foreach.scale_(weights, 1 - group["lr"] * group["weight_decay"])
+            self._apply(weights, updates, group["lr"])
 
     def _apply(self, weights: list[Tensor], updates: list[Tensor], lr: float) -> None:
         """Orthogonalise all maps of one shape side by side, and subtract them."""
@@ -92,17 +103,24 @@ class Muon(torch.optim.Optimizer):
                 alike[w.shape[0], w.shape[1]].append((w, u))
         for (_, longest), pairs in alike.items():
             directions = orthogonalize(torch.stack([u for _, u in pairs]))
-            torch._foreach_add_(
-                [w for w, _ in pairs], list(directions.unbind()), alpha=-lr * 0.2 * math.sqrt(longest)
-            )
+            foreach.add_([w for w, _ in pairs], list(directions.unbind()), -lr * 0.2 * math.sqrt(longest))
 
 
 class Optimizers:
-    """The optimisers of one training, stepped together; ``weights`` maps names to fp32 parameters."""
+    """The optimisers of one training, stepped together; ``weights`` maps names to fp32 parameters.
+
+    >>> model = nn.Sequential(Projection(8, (8,)))
+    >>> optimizers = Optimizers(Optimizer(), model, dict(model.named_parameters()))
+    >>> model(torch.ones(1, 8))[0].sum().backward()
+    >>> optimizers.step(factor=0.5)
+    >>> sorted(optimizers.state())[:2]
+    ['optimizer.exp_avg.0.bias', 'optimizer.exp_avg_sq.0.bias']
+    """
 
     def __init__(self, settings: Optimizer, model: nn.Module, weights: dict[str, Tensor]) -> None:
         self.settings = settings
-        inside = {f"{name}.weight": m.maps for name, m in model.named_modules() if isinstance(m, Projection)}
+        modules: Iterable[tuple[str, nn.Module]] = model.named_modules()
+        inside = {f"{name}.weight": m.maps for name, m in modules if isinstance(m, Projection)}
         within = [Matrix(w, inside[name]) for name, w in weights.items() if name in inside]
         rest = [w for name, w in weights.items() if name not in inside]
         betas = (settings.beta1, settings.beta2)

@@ -1,8 +1,8 @@
 """How far a training has come, and how many steps the minutes that are left will hold.
 
-The learning rate, the evaluations and the averaging depend on *progress*, a number from 0 to 1.  A plan says how
-progress grows: in a straight line from where it stands to 1 at the planned last step.  A change of plan bends the
-line and never breaks it.  Plans are logged, so a run can be repeated from its log without a clock.
+The learning rate, the evaluations and the averaging depend on *progress*, a number from 0 to 1.  A plan says
+how progress grows: in a straight line from where it stands to 1 at the planned last step.  A change of plan
+bends the line and never breaks it.  Plans are logged, so a run can be repeated from its log without a clock.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ class Plan:
 
 
 def plans_of(records: Sequence[dict[str, Any]]) -> list[Plan]:
-    """The plans that a log tells of."""
+    """The plans that a log tells of.
+
+    >>> plans_of([{"step": 1, "loss": 7.0}, Plan(0, 0.0, 100).record()])
+    [Plan(step=0, progress=0.0, steps=100)]
+    """
     return [Plan(r["step"], r["progress"], r["steps"]) for r in records if r.get("event") == "plan"]
 
 
@@ -56,6 +60,9 @@ class Planner:
         used: seconds that an interrupted training has used already.
         known: plans to follow, of a log or of an interrupted training.
         replay: follow the known plans to their end and never look at the clock.
+
+    >>> Planner(steps=100, seconds=None, clock=lambda: 0.0).current.at(25)
+    0.25
     """
 
     def __init__(
@@ -74,9 +81,8 @@ class Planner:
         self.begun = clock() - used
         self.coming = list(known) or [Plan(0, 0.0, steps if steps is not None else _PROVISIONAL)]
         self.current = self.coming.pop(0)
-        self._window: tuple[float, int] | None = (
-            None  # when, and at which step, the present measurement began
-        )
+        # When, and at which step, the present measurement began.
+        self._window: tuple[float, int] | None = None
         self._per_step: float | None = None
         self._steps_seen = 0
 

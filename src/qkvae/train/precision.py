@@ -5,24 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from qkvae.train import foreach
+
 
 class Weights:
     """The fp32 weights that the optimiser moves, and the model that computes with them.
 
-    In fp32 both are the same tensors.  In bf16 the model is a rounded copy: a step moves the fp32 weights by the
-    copy's gradients and rounds them into the copy again, so that small updates are not lost (Micikevicius et al.
-    2018, arXiv:1710.03740).  Tied weights appear once.
+    In fp32 both are the same tensors.  In bf16 the model is a rounded copy: a step moves the fp32 weights by
+    the copy's gradients and rounds them into the copy again, so that small updates are not lost (Micikevicius
+    et al. 2018, arXiv:1710.03740).  Tied weights appear once.
+
+    >>> weights = Weights(nn.Linear(2, 2), "bf16")
+    >>> weights.model.weight.dtype, weights.masters["weight"].dtype
+    (torch.bfloat16, torch.float32)
     """
 
     def __init__(self, model: nn.Module, precision: str) -> None:
         self.model = model
         self.exact = precision == "fp32"
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.masters: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.copies: list[Tensor] = []
         if self.exact:
-            self.masters: dict[str, Tensor] = {name: p for name, p in trained.items()}
-            self.copies: list[Tensor] = []
             return
-        self.masters = {name: p.detach().float().clone() for name, p in trained.items()}
+        self.masters = {name: p.detach().float().clone() for name, p in self.masters.items()}
         model.to(torch.bfloat16)
         self.copies = [p for p in model.parameters() if p.requires_grad]
         for master in self.masters.values():
@@ -30,23 +35,26 @@ class Weights:
 
     @torch.no_grad()
     def collect_gradients(self, scale: float, clip: float) -> float:
-        """Multiply the gradients by ``scale``, shorten them to norm ``clip`` (0: leave them); their norm before."""
+        """Multiply the gradients by ``scale`` and shorten them to norm ``clip`` (0: leave them as they are).
+
+        Returns their norm between the two.
+        """
         if self.exact:
             gradients = [p.grad for p in self.masters.values() if p.grad is not None]
         else:
             gradients = [master.grad for master in self.masters.values() if master.grad is not None]
-            torch._foreach_copy_(gradients, [p.grad for p in self.copies if p.grad is not None])
+            foreach.copy_(gradients, [p.grad for p in self.copies if p.grad is not None])
         norm = float(torch.nn.utils.get_total_norm(gradients)) * scale
         factor = scale * min(1.0, clip / (norm + 1e-6)) if clip else scale
         if factor != 1.0:
-            torch._foreach_mul_(gradients, factor)
+            foreach.scale_(gradients, factor)
         return norm
 
     @torch.no_grad()
     def publish(self) -> None:
         """Round the fp32 weights into the model and forget the gradients."""
         if not self.exact:
-            torch._foreach_copy_(self.copies, list(self.masters.values()))
+            foreach.copy_(self.copies, list(self.masters.values()))
         for p in self.model.parameters():
             p.grad = None
 

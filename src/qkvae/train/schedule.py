@@ -14,8 +14,9 @@ def rate(settings: Optimizer, progress: float) -> float:
 
     - linear: falls to 0 in a straight line
     - cosine: ½(1 + cos πu), Loshchilov and Hutter 2017, arXiv:1608.03983
-    - wsd: stays at 1, then falls to 0 in a straight line over the last ``cooldown``, Hu et al. 2024, arXiv:2404.06395
-    - noam, inverse-sqrt: √(warmup / progress), Vaswani et al. 2017, equation 3 (peak at the end of the warm-up)
+    - wsd: stays at 1, then falls to 0 in a straight line over the last ``cooldown``, Hu et al. 2024,
+      arXiv:2404.06395
+    - noam, inverse-sqrt: √(warmup / progress), 1 at the end of the warm-up, Vaswani et al. 2017, equation 3
     - constant: stays at 1
 
     >>> [round(rate(Optimizer(schedule="linear", warmup=0.5), p / 4), 2) for p in range(5)]

@@ -48,7 +48,7 @@ class Corpus:
 
 
 def read_corpus(data: TranslationData, seed: int) -> Corpus:
-    """The pairs that the settings name, or the embedded default; split by hash where no validation data are named.
+    """The pairs that the settings name, or the embedded default; split by hash if no ``valid`` is named.
 
     Raises:
         ValueError, FileNotFoundError: what `data.sources.read_pairs` raises.
