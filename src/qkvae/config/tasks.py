@@ -36,8 +36,8 @@ class TranslationData:
     min_frequency: int = 2
     """A pair (bpe) or a word (word) seen less often than this gets no token of its own."""
 
-    bpe_dropout: float | None = None
-    """Probability that a merge is skipped while training; 0.1 for bpe if not given, and nothing for words."""
+    bpe_dropout: float = 0.0
+    """Probability that a merge is skipped while training; 0.1 helps long trainings on little text."""
 
     max_length: int = 256
     """Sentences of more tokens are left out of training and counted."""
@@ -55,14 +55,8 @@ class TranslationData:
         checks.fraction(self, "bpe_dropout", "label_smoothing")
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction")
-        if self.tokenizer == "word" and self.bpe_dropout is not None:
+        if self.tokenizer == "word" and self.bpe_dropout:
             raise ValueError(f"bpe_dropout {self.bpe_dropout} has no effect on tokenizer word: leave it out")
-
-    @property
-    def merge_dropout(self) -> float:
-        """The probability in force: what was asked for, or the default of the tokenizer's kind."""
-        default = 0.1 if self.tokenizer == "bpe" else 0.0
-        return default if self.bpe_dropout is None else self.bpe_dropout
 
 
 @dataclass(frozen=True, kw_only=True)

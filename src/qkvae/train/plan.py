@@ -127,7 +127,10 @@ class Planner:
         begun, first = self._window
         assert self.budget is not None
         enough = min(_CHECK * self.budget, max(left, 0.0) / 4)
-        if step - first < (_FIRST if self._per_step is None else 1) or now - begun < enough:
+        if self._per_step is None:
+            if step - first < _FIRST:
+                return False
+        elif now - begun < enough:
             return False
         fresh = (now - begun) / (step - first)
         self._per_step = fresh if self._per_step is None else (self._per_step + fresh) / 2

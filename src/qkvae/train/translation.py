@@ -97,7 +97,7 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
     """
     sides = corpus.train.sources, corpus.train.targets
     words = None
-    if data.merge_dropout:
+    if data.bpe_dropout:
         words = tokenizer.words(sides[0]), tokenizer.words(sides[1])
         plain = SentencePairs(words[0].encode(), words[1].encode())
     else:
@@ -111,7 +111,7 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
         )
     train: PairSource = plain[rows]
     if words is not None:
-        train = DropoutPairs(words[0][rows], words[1][rows], data.merge_dropout)
+        train = DropoutPairs(words[0][rows], words[1][rows], data.bpe_dropout)
     valid = SentencePairs(
         *(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets))
     )
