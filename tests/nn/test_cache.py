@@ -49,15 +49,15 @@ def test_reordered_rows_go_on_as_the_rows_they_came_from(orders: list[list[int]]
 
 def test_kept_sentences_keep_all_that_is_theirs() -> None:
     """Three sentences of two hypotheses; the middle one ends."""
-    past = empty_past(6, 1, 4, 2, torch.zeros(()))
-    past.append(torch.arange(12.0).view(6, 1, 1, 2), -torch.arange(12.0).view(6, 1, 1, 2), 0)
+    past = empty_past(3, 1, 4, 2, torch.zeros(()))
+    past.append(torch.arange(12.0).view(3, 1, 2, 2), -torch.arange(12.0).view(3, 1, 2, 2), 0)
     mask = Mask(key_lengths=torch.tensor([3, 1, 2]))
     memory = Memory(torch.randn(3, 1, 3, 2), torch.randn(3, 1, 3, 2), mask)
     keys = memory.keys
     cache = Cache([past], [memory], beam=2, length=1)
     cache.keep(torch.tensor([0, 2]))
-    assert past.keys[:, 0, 0, 0].tolist() == [0, 2, 8, 10]
-    assert past.values[:, 0, 0, 1].tolist() == [-1, -3, -9, -11]
+    assert past.keys[:, 0, :2, 0].tolist() == [[0, 2], [8, 10]]
+    assert past.values[:, 0, :2, 1].tolist() == [[-1, -3], [-9, -11]]
     assert torch.equal(memory.keys, keys[[0, 2]])
     assert memory.mask.key_lengths is not None
     assert memory.mask.key_lengths.tolist() == [3, 2]

@@ -19,6 +19,7 @@ class Seq2Seq(nn.Module):
     """p(target | source) = Π p(target_t | target_<t, source).  Vaswani et al. 2017, arXiv:1706.03762.
 
     Example:
+        >>> import torch
         >>> model = Seq2Seq(config.Seq2Seq(block=config.Block(dim=8, heads=2, hidden=16), vocab=10))
         >>> source, target = torch.tensor([[4, 5, 2]]), torch.tensor([[1, 6]])
         >>> model(source, target).shape
@@ -56,7 +57,7 @@ class Seq2Seq(nn.Module):
         target: Int[Tensor, "b m"],
         source_lengths: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b m v"]:
-        """Logits of the token after each of ``target``'s.  Padding follows the rows' ends; its values never matter."""
+        """Logits of the token after each of ``target``'s.  Padding follows a row's end; its values never matter."""
         return self.logits(self.head(self.features(source, target, source_lengths)))
 
     def features(
@@ -91,8 +92,8 @@ class Seq2Seq(nn.Module):
         block = self.settings.block
         encoded = self.encode(source, source_lengths)
         memories = self.decoder.remember(encoded, padding_mask(source, source_lengths))
-        rows, key_heads = len(source) * beam, block.key_heads or block.heads
-        pasts = [empty_past(rows, key_heads, capacity, block.width, encoded) for _ in self.decoder.blocks]
+        room = (len(source), block.key_heads or block.heads, capacity * beam, block.width)
+        pasts = [empty_past(*room, encoded) for _ in self.decoder.blocks]
         return Cache(pasts, memories, beam)
 
     def step(self, tokens: Int[Tensor, " rows"], cache: Cache) -> Float[Tensor, "rows v"]:
@@ -108,7 +109,7 @@ class Seq2Seq(nn.Module):
 
 
 def padding_mask(x: Int[Tensor, "b n"], lengths: Int[Tensor, " b"] | None) -> Mask:
-    """Hide what lies at or after each row's length; nothing, if every row is full (then the quickest kernel runs)."""
+    """Hide what lies at or after each row's length; nothing if all are full, then the quickest kernel runs."""
     if lengths is None or int(lengths.min()) == x.shape[1]:
         return Mask()
     return Mask(key_lengths=lengths)

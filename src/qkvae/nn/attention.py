@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: a pure function with three kernels that agree, chosen from the mask's description."""
+"""Scaled dot-product attention: a pure function whose three kernels agree; the mask decides which one runs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def attention(
     n, m = queries.shape[2], keys.shape[2]
     if n == 1 and mask.only_causal and offset == m - 1:
         mask = EVERYTHING  # the newest place: all keys are its past
-    if bias is None and offset == 0 and n == m and mask.window is not None and mask.documents is None:
-        # Below a few windows the blocks hold more than the square they replace.
-        if n > 4 * mask.window:
-            return windowed(queries, keys, values, mask)
+    window, plain = mask.window, mask.documents is None and mask.lineage is None and bias is None
+    # Below a few windows the blocks hold more than the square they replace.
+    if window is not None and plain and offset == 0 and n == m and n > 4 * window:
+        return windowed(queries, keys, values, mask)
     # bf16 SDPA is slow on short rows of a processor, backwards up to ten times.
     if queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and n * m <= 256 * 256:
         return explicit(queries, keys, values, mask, bias, offset)
@@ -52,7 +52,12 @@ def scores(
     bias: Float[Tensor, "#h n m"] | None = None,
     offset: int = 0,
 ) -> Float[Tensor, "b h n m"]:
-    """Q Kᵀ / √w + bias, and −∞ where the mask forbids."""
+    """Q Kᵀ / √w + bias, and −∞ where the mask forbids.
+
+    >>> scores(torch.ones(1, 1, 2, 4), torch.ones(1, 1, 2, 4), Mask(causal=True))[0, 0]
+    tensor([[2., -inf],
+            [2., 2.]])
+    """
     n, m = queries.shape[2], keys.shape[2]
     raw = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]))
     if bias is not None:
@@ -63,7 +68,12 @@ def scores(
 
 
 def weights(scores: Float[Tensor, "b h n m"]) -> Float[Tensor, "b h n m"]:
-    """softmax over the keys; exactly zero where the score is −∞, also where all of a row are."""
+    """softmax over the keys; exactly zero where the score is −∞, also where all of a row are.
+
+    >>> weights(torch.tensor([[[[0.0, 0.0], [-torch.inf, -torch.inf]]]]))[0, 0]
+    tensor([[0.5000, 0.5000],
+            [0.0000, 0.0000]])
+    """
     shares = scores.softmax(-1)
     return shares.masked_fill(scores == -math.inf, 0.0)
 
@@ -127,7 +137,7 @@ def windowed(
 
     def blocks(x: Tensor, before: int, after: int) -> Tensor:
         padded = F.pad(x, (0, 0, before, after)) if before or after else x
-        return padded.unflatten(2, (-1, s)).transpose(1, 2)  # [b, c, h, s, w]
+        return padded.view(b, h, -1, s, w).transpose(1, 2)  # [b, c, h, s, w]
 
     def neighbours(x: Tensor) -> Tensor:
         x = blocks(x, s, short if mask.causal else short + s)
@@ -139,11 +149,15 @@ def windowed(
     mixed = F.scaled_dot_product_attention(*rows, attn_mask=table)
     if not mask.same_for_all_rows:  # a window holds its own place, but padding may leave a query nothing
         mixed = mixed.masked_fill(~table.any(-1, keepdim=True), 0.0)
-    return mixed.unflatten(0, (b, c)).transpose(1, 2).flatten(2, 3)[:, :, :n]
+    return mixed.view(b, c, h, s, w).transpose(1, 2).flatten(2, 3)[:, :, :n]
 
 
 def shared(x: Tensor, queries: Tensor) -> Tensor:
-    """Each key head repeated for the query heads that share it."""
+    """Each key head repeated for the query heads that share it.
+
+    >>> shared(torch.tensor([1.0, 2.0]).view(1, 2, 1, 1), torch.zeros(1, 4, 1, 1)).flatten()
+    tensor([1., 1., 2., 2.])
+    """
     groups = queries.shape[1] // x.shape[1]
     return x if groups == 1 else x.repeat_interleave(groups, dim=1)
 
@@ -151,8 +165,10 @@ def shared(x: Tensor, queries: Tensor) -> Tensor:
 def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
     """Whether it is certain, without looking at any tensor, that each query may see some key.
 
-    A causal query sees its own place, a window holds its own place; lengths and documents may leave nothing.
-    Rows of length 0 do not come from `data.batches`, but a mask made by hand may have them.
+    A causal query sees its own place, a window holds its own place, and so does a hypothesis; lengths and
+    documents may leave nothing.  Rows of length 0 do not come from `data.batches`, but a mask made by hand may
+    have them.
     """
     own_place_exists = offset + n <= m
-    return mask.hides_nothing or (mask.same_for_all_rows and own_place_exists)
+    own = mask.lineage is not None or (mask.same_for_all_rows and own_place_exists)
+    return mask.hides_nothing or own

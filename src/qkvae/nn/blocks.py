@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -78,7 +81,13 @@ class PostNormBlock(Block):
 
 
 class Stack(nn.Module):
-    """``depth`` blocks, one after the other, under one mask and one bias; pre-norm stacks end with a norm."""
+    """``depth`` blocks, one after the other, under one mask and one bias; pre-norm stacks end with a norm.
+
+    >>> import torch
+    >>> stack = Stack(config.Block(dim=8, heads=2, hidden=16), depth=2, length=16)
+    >>> stack(torch.zeros(1, 5, 8)).shape
+    torch.Size([1, 5, 8])
+    """
 
     def __init__(self, block: config.Block, depth: int, length: int, cross: bool = False) -> None:
         super().__init__()
@@ -98,14 +107,17 @@ class Stack(nn.Module):
         offset = 0 if cache is None else cache.length
         n = x.shape[1]
         bias = None if self.bias is None else self.bias(n, offset + n, offset)
+        if cache is not None:
+            mask = cache.grow(n, mask)
+            if bias is not None and cache.beam > 1:
+                bias = bias.repeat_interleave(cache.beam, -1).expand(-1, cache.beam, -1)
         for i, block in enumerate(self.blocks):
             memory = None if memories is None else memories[i]
             past = None if cache is None else cache.pasts[i]
             x = block(x, mask, bias, memory, past, offset)
-        if cache is not None:
-            cache.length += n
         return self.norm(x)
 
     def remember(self, encoded: Float[Tensor, "b n d"], mask: Mask) -> list[Memory]:
         """The encoder's output as the keys and values of each block's cross-attention."""
-        return [block.cross_attention.remember(encoded, mask) for block in self.blocks]
+        blocks = cast("Iterable[Block]", self.blocks)  # which torch knows as modules only
+        return [block.cross_attention.remember(encoded, mask) for block in blocks]

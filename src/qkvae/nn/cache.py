@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -13,15 +13,16 @@ from qkvae.nn.masks import Mask
 
 @dataclass
 class Past:
-    """One block's keys and values of the places so far, with room for more."""
+    """One block's keys and values of the places so far, with room for more.
 
-    keys: Float[Tensor, "rows k capacity w"]
-    values: Float[Tensor, "rows k capacity w"]
+    A sentence's hypotheses stand side by side: its keys are theirs at place 0, then theirs at place 1, …
+    """
 
-    def append(
-        self, keys: Float[Tensor, "rows k t w"], values: Float[Tensor, "rows k t w"], length: int
-    ) -> Past:
-        """Store the keys and values of places length, length+1, …; what all places so far hold comes back."""
+    keys: Float[Tensor, "b k capacity w"]
+    values: Float[Tensor, "b k capacity w"]
+
+    def append(self, keys: Float[Tensor, "b k t w"], values: Float[Tensor, "b k t w"], length: int) -> Past:
+        """Store keys and values after the ``length`` that are there; all so far come back."""
         end = length + keys.shape[2]
         if end > self.keys.shape[2]:
             self.keys, self.values = _longer(self.keys, end), _longer(self.values, end)
@@ -43,24 +44,29 @@ class Memory:
 class Cache:
     """What a decoder remembers between steps.
 
-    Rows are hypotheses: ``beam`` neighbouring rows belong to one sentence and share its memory, which is kept once.
+    Rows are hypotheses: ``beam`` neighbouring rows belong to one sentence and share its memory, which is kept
+    once.  Keys and values stay where they are when hypotheses change places: only the table of who descends from
+    whom, which becomes a mask, is rewritten.
     """
 
     pasts: list[Past]
     memories: list[Memory]
     beam: int = 1
     length: int = 0
+    _lineage: Int[Tensor, "b beam places"] | None = field(default=None, repr=False)
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> None:
-        """Row r goes on with what row ``rows[r]`` remembered (both of the same sentence)."""
-        for past in self.pasts:
-            past.keys = _picked(past.keys, rows, self.length)
-            past.values = _picked(past.values, rows, self.length)
+        """Row r goes on with what row ``rows[r]`` remembered (with a beam, both are of the same sentence)."""
+        if self._lineage is not None:
+            self._lineage = self._lineage.flatten(0, 1).index_select(0, rows).view(self._lineage.shape)
+        elif self.beam == 1:
+            self._pick(rows)
 
     def keep(self, sentences: Int[Tensor, " kept"]) -> None:
         """Forget all sentences but these."""
-        rows = (sentences[:, None] * self.beam + torch.arange(self.beam, device=sentences.device)).flatten()
-        self.reorder(rows)
+        if self._lineage is not None:
+            self._lineage = self._lineage.index_select(0, sentences)
+        self._pick(sentences)
         lengths = self.memories[0].mask.key_lengths if self.memories else None
         mask = Mask(key_lengths=None if lengths is None else lengths.index_select(0, sentences))
         for memory in self.memories:
@@ -68,10 +74,26 @@ class Cache:
             memory.values = memory.values.index_select(0, sentences)
             memory.mask = mask
 
+    def grow(self, places: int, mask: Mask) -> Mask:
+        """Make ready for so many places more; the decoder's mask comes back as it is seen from them."""
+        self.length += places
+        if self.beam == 1:
+            return mask
+        assert places == 1, "hypotheses grow by one token at a time"
+        sentences, device = self.pasts[0].keys.shape[0], self.pasts[0].keys.device
+        own = torch.arange(self.beam, device=device).expand(sentences, self.beam)[..., None]
+        self._lineage = own if self._lineage is None else torch.cat([self._lineage, own], -1)
+        return Mask(lineage=self._lineage, window=mask.window)
 
-def empty_past(rows: int, key_heads: int, capacity: int, width: int, like: Tensor) -> Past:
-    """Room for ``capacity`` places."""
-    shape = (rows, key_heads, capacity, width)
+    def _pick(self, sentences: Int[Tensor, " kept"]) -> None:
+        for past in self.pasts:
+            past.keys = _picked(past.keys, sentences, self.length * self.beam)
+            past.values = _picked(past.values, sentences, self.length * self.beam)
+
+
+def empty_past(sentences: int, key_heads: int, capacity: int, width: int, like: Tensor) -> Past:
+    """Room for ``capacity`` keys: places times hypotheses."""
+    shape = (sentences, key_heads, capacity, width)
     return Past(like.new_empty(shape), like.new_empty(shape))
 
 

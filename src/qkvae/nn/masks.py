@@ -1,4 +1,4 @@
-"""The mask law: a mask is a small description; its truth table is boolean, True = may look, and is built here only."""
+"""The mask law: a mask is a small description; its truth table, True = may look, is built here only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 class Mask:
     """Which keys each query may look at.  All conditions hold together.
 
-    Query i stands at place ``offset + i`` of the keys' sequence (``offset`` is not 0 when earlier keys come from a
-    cache).
+    Query i stands at place ``offset + i`` of the keys' sequence (``offset`` is not 0 when earlier keys come from
+    a cache).
 
     >>> mask = Mask(causal=True) & Mask(key_lengths=torch.tensor([2]))
     >>> mask.allowed(3, 3)[0, 0].int()
@@ -38,6 +38,11 @@ class Mask:
     key_documents: Int[Tensor, "b m"] | None = None
     """The keys' documents, where they are not the queries' own."""
 
+    lineage: Int[Tensor, "b beam places"] | None = None
+    """The hypotheses of a beam search stand side by side: the queries are theirs at the newest place, the keys
+    theirs at place 0, then at place 1, …  Query q sees, at place p, the key of hypothesis ``lineage[:, q, p]``
+    only."""
+
     _tables: dict[tuple[object, ...], Tensor] = field(
         default_factory=dict[tuple[object, ...], Tensor], init=False, repr=False
     )
@@ -46,6 +51,7 @@ class Mask:
         if self.window is not None and self.window < 1:
             raise ValueError(f"a window of {self.window}, but it must be at least 1")
         assert self.documents is not None or self.key_documents is None
+        assert self.lineage is None or (self.key_lengths is None and self.documents is None)
 
     def __and__(self, other: Mask) -> Mask:
         """Both conditions together."""
@@ -60,12 +66,13 @@ class Mask:
             key_lengths=torch.minimum(*lengths) if len(lengths) == 2 else lengths[0] if lengths else None,
             documents=packed.documents,
             key_documents=packed.key_documents,
+            lineage=self.lineage if other.lineage is None else other.lineage,
         )
 
     @property
     def same_for_all_rows(self) -> bool:
         """Whether the truth table is the same for every row of the batch."""
-        return self.key_lengths is None and self.documents is None
+        return self.key_lengths is None and self.documents is None and self.lineage is None
 
     @property
     def hides_nothing(self) -> bool:
@@ -86,10 +93,14 @@ class Mask:
         """
         asked = (n, m, offset, str(device))
         if asked not in self._tables:
-            self._tables[asked] = self._table(n, m, offset, device)
+            # A table made while decoding may be asked for in training, where inference tensors are refused.
+            with torch.inference_mode(False):
+                self._tables[asked] = self._table(n, m, offset, device)
         return self._tables[asked]
 
     def _table(self, n: int, m: int, offset: int, device: torch.device | str | None) -> Tensor:
+        if self.lineage is not None:
+            return self._lineage_table(self.lineage, n, m)
         query = torch.arange(offset, offset + n, device=device)[:, None]
         key = torch.arange(m, device=device)[None, :]
         table = torch.ones(1, 1, n, m, dtype=torch.bool, device=device)
@@ -104,11 +115,20 @@ class Mask:
             table = table & (self.documents[:, None, :, None] == keys[:, None, None, :])
         return table
 
-    def window_table(self, n: int, device: torch.device | str | None = None) -> Bool[Tensor, "#b 1 c s t"]:
-        """The truth table cut into c blocks of one window's size s: who of the neighbouring t keys may be seen.
+    def _lineage_table(self, lineage: Tensor, n: int, m: int) -> Tensor:
+        _, beam, places = lineage.shape
+        assert (n, m) == (beam, places * beam), (n, m, lineage.shape)
+        hypotheses = torch.arange(beam, device=lineage.device)
+        table = (lineage[..., None] == hypotheses).flatten(2)[:, None]
+        if self.window is not None and places > self.window + 1:
+            table[..., : (places - 1 - self.window) * beam] = False
+        return table
 
-        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.  It is
-        kept, like that of `allowed`.
+    def window_table(self, n: int, device: torch.device | str | None = None) -> Bool[Tensor, "#b 1 c s t"]:
+        """The truth table cut into c blocks of one window's size s: which of the t keys nearby may be seen.
+
+        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.  It
+        is kept, like that of `allowed`.
         """
         asked = ("window", n, str(device))
         if asked not in self._tables:
@@ -118,7 +138,8 @@ class Mask:
 
     def _window_table(self, n: int, device: torch.device | str | None) -> Tensor:
         size = self.window
-        assert size is not None and self.documents is None
+        assert size is not None
+        assert self.documents is None
         blocks, around = -(-n // size), 2 if self.causal else 3
         start = torch.arange(blocks, device=device)[:, None, None] * size
         query = start + torch.arange(size, device=device)[None, :, None]

@@ -15,17 +15,25 @@ from qkvae.nn.taps import Tap
 
 
 def split_heads(x: Float[Tensor, "b n c"], width: int) -> Float[Tensor, "b h n w"]:
-    """Neighbouring channels form a head: [b, n, h·w] → [b, h, n, w]."""
-    return x.unflatten(-1, (-1, width)).transpose(1, 2)
+    """Neighbouring channels form a head: [b, n, h·w] → [b, h, n, w].
+
+    >>> split_heads(torch.zeros(1, 5, 8), width=4).shape
+    torch.Size([1, 2, 5, 4])
+    """
+    return x.view(*x.shape[:-1], -1, width).transpose(1, 2)
 
 
 def merge_heads(x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b n c"]:
-    """Concatenate the heads: [b, h, n, w] → [b, n, h·w]."""
+    """Concatenate the heads: [b, h, n, w] → [b, n, h·w].
+
+    >>> merge_heads(torch.zeros(1, 2, 5, 4)).shape
+    torch.Size([1, 5, 8])
+    """
     return x.transpose(1, 2).flatten(2)
 
 
 class HeadMixer(nn.Module):
-    """What self- and cross-attention share: attend, tell who listens, concatenate the heads, project (W_O)."""
+    """What self- and cross-attention share: attention, a tap on each quantity, the heads' projection (W_O)."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -55,8 +63,12 @@ class HeadMixer(nn.Module):
 class SelfAttention(HeadMixer):
     """Each position looks at the positions of its own sequence.
 
-    MultiHead(X) = Concat(head₁, …, head_H) W_O, head_i = attention(X W_Qi, X W_Ki, X W_Vi).  Vaswani et al. 2017,
-    section 3.2.2.  The heads' matrices stand side by side in one, so that a head is a group of channels.
+    MultiHead(X) = Concat(head₁, …, head_H) W_O, head_i = attention(X W_Qi, X W_Ki, X W_Vi).  Vaswani et al.
+    2017, section 3.2.2.  The heads' matrices stand side by side in one, so that a head is a group of channels.
+
+    >>> mix = SelfAttention(Block(dim=8, heads=2, hidden=16), length=16)
+    >>> mix(torch.zeros(1, 5, 8), Mask(causal=True)).shape
+    torch.Size([1, 5, 8])
     """
 
     def __init__(self, block: Block, length: int) -> None:
@@ -73,18 +85,33 @@ class SelfAttention(HeadMixer):
         past: Past | None = None,
         offset: int = 0,
     ) -> Float[Tensor, "b n d"]:
-        queries, keys, values = (split_heads(part, self.width) for part in self.qkv(x))
+        # While decoding, neighbouring rows are the hypotheses of a sentence: side by side they share their keys.
+        beam = 1 if past is None else len(x) // len(past.keys)
+        together = x if beam == 1 else x.view(-1, beam, x.shape[-1])
+        queries, keys, values = (split_heads(part, self.width) for part in self.qkv(together))
         if self.rotary is not None:
-            queries, keys = self.rotary(queries, offset), self.rotary(keys, offset)
+            queries, keys = _turn(self.rotary, queries, offset, beam), _turn(self.rotary, keys, offset, beam)
         if past is not None:
-            known = past.append(keys, values, offset)
+            known = past.append(keys, values, offset * beam)
             keys, values = known.keys, known.values
         mixed = self.mix(queries, keys, values, mask, bias, offset)
-        return self.output(merge_heads(mixed))[0]
+        return self.output(merge_heads(mixed))[0].view_as(x)
+
+
+def _turn(rotary: Rotary, x: Float[Tensor, "b h n w"], offset: int, beam: int) -> Float[Tensor, "b h n w"]:
+    """Rotary positions from ``offset`` on; a beam's hypotheses, side by side, are all at that place."""
+    if beam == 1:
+        return rotary(x, offset)
+    return rotary(x.flatten(1, 2)[:, :, None], offset).view(x.shape)
 
 
 class CrossAttention(HeadMixer):
-    """Each position of the target looks at the encoder's output: queries from x, keys and values from memory."""
+    """Each position of the target looks at the encoder's output: queries from x, keys and values from memory.
+
+    >>> mix = CrossAttention(Block(dim=8, heads=2, hidden=16))
+    >>> mix(torch.zeros(1, 3, 8), mix.remember(torch.zeros(1, 5, 8), EVERYTHING)).shape
+    torch.Size([1, 3, 8])
+    """
 
     def __init__(self, block: Block) -> None:
         super().__init__(block)
@@ -93,7 +120,7 @@ class CrossAttention(HeadMixer):
         self.kv = Projection(block.dim, (key_dim, key_dim), head_rows=block.width)
 
     def forward(self, x: Float[Tensor, "rows m d"], memory: Memory) -> Float[Tensor, "rows m d"]:
-        # While decoding, the hypotheses of a sentence stand in neighbouring rows: together they are its queries.
+        # While decoding, neighbouring rows are the hypotheses of a sentence: together they are its queries.
         together = x.view(memory.keys.shape[0], -1, x.shape[-1])
         queries = split_heads(self.q(together)[0], self.width)
         mixed = self.mix(queries, memory.keys, memory.values, memory.mask)
