@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -38,8 +38,7 @@ def orthogonalize(x: Float[Tensor, "k r c"], steps: int = 5) -> Float[Tensor, "k
     tensor([[1.0420, 0.7136]])
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    norms: Tensor = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
-    x = x / (norms + 1e-7)
+    x = x / (cast("Tensor", x.norm(dim=(1, 2), keepdim=True)) + 1e-7)
     if x.shape[2] < 2 * x.shape[1]:
         for _ in range(steps):
             gram = x @ x.mT
@@ -76,10 +75,14 @@ class Muon(torch.optim.Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__([matrix.weight for matrix in matrices], defaults)
 
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update of every matrix that has a gradient; what the closure gives, if there is one."""
+        loss = None if closure is None else closure()
+        self._update()
+        return loss
+
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One update of every matrix that has a gradient."""
-        assert closure is None
+    def _update(self) -> None:
         for group in self.param_groups:
             weights: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             gradients: list[Tensor] = [p.grad for p in weights if p.grad is not None]
@@ -119,7 +122,7 @@ class Optimizers:
 
     def __init__(self, settings: Optimizer, model: nn.Module, weights: dict[str, Tensor]) -> None:
         self.settings = settings
-        modules: Iterable[tuple[str, nn.Module]] = model.named_modules()
+        modules = cast("Iterable[tuple[str, nn.Module]]", model.named_modules())
         inside = {f"{name}.weight": m.maps for name, m in modules if isinstance(m, Projection)}
         within = [Matrix(w, inside[name]) for name, w in weights.items() if name in inside]
         rest = [w for name, w in weights.items() if name not in inside]
