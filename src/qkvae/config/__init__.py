@@ -7,7 +7,7 @@ from qkvae.config.block import Block
 from qkvae.config.families import Seq2Seq
 from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
-from qkvae.config.serial import from_dict, to_dict
+from qkvae.config.serial import differences, from_dict, to_dict
 from qkvae.config.tasks import TASKS, Translation, TranslationData
 from qkvae.config.training import Optimizer, Saving, Training
 
@@ -21,6 +21,7 @@ __all__ = [
     "Training",
     "Translation",
     "TranslationData",
+    "differences",
     "from_dict",
     "nearest",
     "to_dict",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Iterator
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from qkvae.config.names import nearest
@@ -38,6 +39,24 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
         if name not in known:
             raise ValueError(f'unknown setting "{where}{name}": {nearest(name, known)}')
     return kind(**{name: _parse(hints[name], value, where + name) for name, value in values.items()})
+
+
+def differences(
+    one: dict[str, Any], other: dict[str, Any], where: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """The settings in which two configs, written by ``to_dict``, differ: name, value here, value there.
+
+    >>> list(differences({"block": {"dim": 8, "heads": 2}}, {"block": {"dim": 16, "heads": 2}}))
+    [('block.dim', 8, 16)]
+    """
+    for name in one | other:
+        here, there = one.get(name), other.get(name)
+        if isinstance(here, dict) and isinstance(there, dict):
+            yield from differences(
+                cast("dict[str, Any]", here), cast("dict[str, Any]", there), f"{where}{name}."
+            )
+        elif here != there:
+            yield where + name, here, there
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """A run folder: atomic saves, strict loading, nothing in it that could run code."""
 
-from qkvae.run.card import Facts, Figure, Source, write_card
+from qkvae.run.card import CARD, Facts, Figure, Source, write_card
 from qkvae.run.errors import (
     DamagedPart,
     DiskFull,
@@ -16,6 +16,7 @@ from qkvae.run.errors import (
 from qkvae.run.folder import Run
 
 __all__ = [
+    "CARD",
     "DamagedPart",
     "DiskFull",
     "Facts",

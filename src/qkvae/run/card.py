@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from qkvae.run.folder import Run
 
+CARD = "README.md"
+
 _TITLES = {"translation": "Translates one sentence into one sentence"}
 _EXAMPLES = {"translation": "Two dogs play in the snow."}
 _LIMITS = {
@@ -76,7 +78,7 @@ def write_card(run: Run, facts: Facts) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    run.save_text("README.md", model_card(run, facts))
+    run.save_text(CARD, model_card(run, facts))
 
 
 def model_card(run: Run, facts: Facts) -> str:

@@ -44,7 +44,7 @@ class DiskFull(StorageError):
     """No space, or no quota, is left."""
 
 
-class NotWritable(StorageError):
+class NotWritable(StorageError, PermissionError):
     """The place may not be written, or not be read."""
 
 

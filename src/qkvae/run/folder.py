@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from qkvae.config import Translation
+from qkvae.config import Translation, differences, from_dict, to_dict
 from qkvae.run import atomic
 from qkvae.run.errors import DamagedPart, Mismatch, MissingPart, WrongTask, plainly
 from qkvae.run.journal import Journal
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from qkvae.data.tokenizer import Tokenizer
 
+_SETTINGS = "settings"
 WEIGHTS, TOKENIZER, PASSPORT = "model.safetensors", "tokenizer.json", "data.json"
 
 
@@ -121,6 +122,11 @@ class Run:
         """The qkvae that wrote the run."""
         return self._manifest.version
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether tokenizer and passport were written, or their writing was cut short by a kill."""
+        return (self.path / PASSPORT).is_file() or self._state.newest.is_file()
+
     def update_resolved(self, facts: Mapping[str, Any]) -> None:
         """Add facts to ``resolved``, or replace those of the same name.
 
@@ -147,6 +153,11 @@ class Run:
             DamagedPart: they are not what was written.
             Mismatch: they belong to a model with other settings than the config's.
         """
+        if not self._weights.is_file():
+            raise MissingPart(
+                f"{self._weights} is missing: if the training was stopped before its first evaluation, go on "
+                f"with qkvae resume {self.path}; otherwise copy the file back, or train again"
+            )
         return read_weights(self._weights, self.config.model)
 
     def load_into(self, model: nn.Module) -> None:
@@ -190,15 +201,24 @@ class Run:
         Raises:
             StorageError: the disk refused; what was saved before stays.
         """
-        self._state.save(tensors, facts)
+        self._state.save(tensors, {**facts, _SETTINGS: _decided(to_dict(self.config))})
 
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What resuming needs, or None if nothing was saved; a damaged save passed over is said in ``notes``.
 
         Raises:
             DamagedPart: no save is whole.
+            Mismatch: the settings in the config are not those that the training was begun with.
         """
-        return self._state.load(self.notes)
+        saved = self._state.load(self.notes)
+        if saved is not None:
+            begun = to_dict(from_dict(type(self.config), saved[1].pop(_SETTINGS)))
+            for name, there, here in differences(_decided(begun), _decided(to_dict(self.config))):
+                raise Mismatch(
+                    f"{self.path / CONFIG}: {name} is {here}, but the training was begun with {there}: "
+                    f"put {there} back, or start a new run with another --out"
+                )
+        return saved
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record to ``metrics.jsonl``; see ``Journal.append``."""
@@ -300,6 +320,13 @@ class Run:
     @property
     def _weights(self) -> Path:
         return self.path / WEIGHTS
+
+
+def _decided(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings on which the weights depend.  Where the data are is not among them: what they say is, and
+    the passport has their fingerprint."""
+    kept = {name: settings[name] for name in ("data", "model", "optimizer", "training")}
+    return kept | {"data": {k: v for k, v in kept["data"].items() if k not in ("paths", "valid")}}
 
 
 def _fingerprint(content: bytes) -> str:

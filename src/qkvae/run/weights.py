@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from qkvae.config import Seq2Seq, from_dict, to_dict
+from qkvae.config import Seq2Seq, differences, from_dict, to_dict
 from qkvae.run.errors import DamagedPart, Mismatch
 from qkvae.run.tensors import read_tensors, write_tensors
 
@@ -37,7 +37,7 @@ def read_weights(path: Path, config: Seq2Seq) -> dict[str, Tensor]:
         raise DamagedPart(f"{path} holds no model's weights: copy the run's own file back")
     written = from_dict(type(config), json.loads(metadata["model"]))
     if written != config:
-        name, there, here = next(_differences(to_dict(written), to_dict(config)))
+        name, there, here = next(differences(to_dict(written), to_dict(config)))
         raise Mismatch(
             f"{path} holds a model with {name} {there}, but the run's config.json says {here}: "
             "put both files back as they were"
@@ -64,13 +64,3 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> N
 
 def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
-
-
-def _differences(
-    one: dict[str, Any], other: dict[str, Any], where: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    for name, value in one.items():
-        if isinstance(value, dict):
-            yield from _differences(cast("dict[str, Any]", value), other[name], f"{where}{name}.")
-        elif value != other[name]:
-            yield where + name, value, other[name]
