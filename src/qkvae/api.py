@@ -14,16 +14,19 @@ from qkvae.config import TASKS, Generation, Translation, nearest, to_dict
 from qkvae.data.check import check_pairs
 from qkvae.data.findings import Report
 from qkvae.data.sources import read_pairs
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Seq2Seq, build
-from qkvae.run import Run
+from qkvae.run import Mismatch, Run
 from qkvae.run.place import require_free
-from qkvae.train.device import Machine, choose_machine, keep_freed_memory
-from qkvae.train.ending import finish, reserved
+from qkvae.train.device import Machine, choose_machine, keep_freed_memory, same_machine
+from qkvae.train.ending import finish, is_finished, reserved
 from qkvae.train.loop import Loop
 from qkvae.train.plan import Plan, plans_of
 from qkvae.train.progress import Reporter, make_reporter
+from qkvae.train.sinks import require_sink
 from qkvae.train.translation import (
     Corpus,
+    Encoded,
     TranslationObjective,
     encode_corpus,
     read_corpus,
@@ -65,12 +68,13 @@ def train(
     config = _configured(task, data, minutes, steps)
     out = Path(out) if out is not None else Path("runs") / task
     require_free(out, overwrite)
+    require_sink(config.saving.sink)
     plans = plans_of(Run.open(replay, task).records()) if replay is not None else None
     reporter = make_reporter(quiet)
-    corpus = read_corpus(config.data, config.training.seed)
-    for note in corpus.notes:
-        reporter.say(f"note: {note}")
+    corpus = _read(config, reporter)
+    reporter.say("learning a vocabulary from the training pairs")
     tokenizer = train_tokenizer(corpus.train, config.data)
+    encoded = _encode(corpus, tokenizer, config, reporter)
     longest = max(config.model.max_length, config.data.max_length)
     model = replace(config.model, vocab=len(tokenizer), max_length=longest)
     machine = choose_machine(config.training)
@@ -80,25 +84,40 @@ def train(
         "licence": licence,
         "replay": [plan.record() for plan in plans] if plans else None,
     }
+    # Only now, when nothing of the user's can be wrong any more, may an old run make room for the new one.
     run = Run.create(out, task, replace(config, model=model), overwrite, resolved)
     run.save_tokenizer(tokenizer)
     run.save_passport(_passport(corpus))
-    return _continue(run, corpus, machine, reporter, begun)
+    return _continue(run, corpus, encoded, machine, reporter, begun)
 
 
 def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
     """Go on with a run that was interrupted: the same bits as one that never was.
 
     Raises:
-        ValueError: no run, or its data or tokenizer have changed.
+        ValueError: no run; a part of it is missing or damaged; its data, tokenizer, settings or machine are
+            not those it was begun with.
+        KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
     """
     begun = time.monotonic()
     run = Run.open(path, resume=True)
     reporter = make_reporter(quiet)
-    corpus = read_corpus(run.config.data, run.config.training.seed)
+    if is_finished(run):
+        reporter.say(f"{run.path} is finished: nothing is left to train")
+        return LoadedRun(run)
+    machine = same_machine(run.resolved["machine"])
+    corpus = _read(run.config, reporter)
+    if not run.is_prepared:
+        run.save_tokenizer(train_tokenizer(corpus.train, run.config.data))
+        run.save_passport(_passport(corpus))
     run.check_data(corpus.fingerprint)
-    machine = Machine(**run.resolved["machine"])
-    return _continue(run, corpus, machine, reporter, begun)
+    if len(run.tokenizer) != run.config.model.vocab:
+        raise Mismatch(
+            f"{run.path / 'config.json'}: model.vocab is {run.config.model.vocab}, but tokenizer.json has "
+            f"{len(run.tokenizer)} tokens: put both files back as they were"
+        )
+    encoded = _encode(corpus, run.tokenizer, run.config, reporter)
+    return _continue(run, corpus, encoded, machine, reporter, begun)
 
 
 def load(path: str | Path) -> LoadedRun:
@@ -144,7 +163,7 @@ class LoadedRun:
         return self.translator.model
 
     @overload
-    def use(self, lines: str, generation: Generation | None = None) -> str: ...
+    def use(self, lines: str, generation: Generation | None = None) -> str: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
     def use(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]: ...
     def use(self, lines: str | Iterable[str], generation: Generation | None = None) -> str | Iterator[Answer]:
@@ -156,18 +175,21 @@ class LoadedRun:
     def evaluate(
         self, paths: Paths, source: str | int | None = None, target: str | int | None = None
     ) -> dict[str, Any]:
-        """Every figure on a test set; see `qkvae.evaluate`."""
+        """Every figure on a test set (see `qkvae.evaluate`); ``notes``: what was handled in reading it."""
         from qkvae.evaluate import evaluate
 
         pairs = read_pairs(_listed(paths), source, target, minimum=1)
         smoothing = self.config.data.label_smoothing
-        return evaluate(self.model, self.run.tokenizer, pairs, self.config.generation, smoothing=smoothing)
+        found = evaluate(self.model, self.run.tokenizer, pairs, self.config.generation, smoothing=smoothing)
+        return {**found, "notes": [str(note) for note in pairs.notes]}
 
     def look(self, text: str, out: str | Path | None = None) -> Path:
         """Write one page with the attention of every layer and head while the text is translated."""
         from qkvae.inspect.look import collect_look, write_look
 
         path = Path(out) if out is not None else self.path / "look.html"
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another --out")
         facts = collect_look(self.model, self.run.tokenizer, text, self.config.generation, run=self.path.name)
         return write_look(path, facts)
 
@@ -180,16 +202,17 @@ class LoadedRun:
     def info(self) -> dict[str, Any]:
         """What the run is: settings, size, how far it came, its last figures."""
         records = self.run.records()
-        last = next((r for r in reversed(records) if "step" in r), {})
+        nothing: dict[str, Any] = {}
+        last = next((r for r in reversed(records) if "step" in r), nothing)
         best = [r for r in records if r.get("best")]
-        final = next((r for r in reversed(records) if r.get("event") == "final"), {})
+        final = next((r for r in reversed(records) if r.get("event") == "final"), nothing)
         return {
             "path": str(self.path),
             "task": self.run.task,
             "version": self.run.version,
             "steps": last.get("step", 0),
             "seconds": last.get("seconds", 0.0),
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "parameters": _size(self.run.config),
             "best": best[-1] if best else None,
             "final": final or None,
             "resolved": self.run.resolved,
@@ -205,11 +228,17 @@ def compare(
     source: str | int | None = None,
     target: str | int | None = None,
 ) -> dict[str, Any]:
-    """Two runs on the same pairs, by paired bootstrap; the verdict may be that it cannot tell."""
+    """Two runs on the same pairs, by paired bootstrap; the verdict may be that it cannot tell.
+
+    Raises:
+        ValueError: a run or the data cannot be used.
+    """
     from qkvae.evaluate import compare as compare_runs
 
     a, b = load(first), load(second)
-    return compare_runs(a.translator, b.translator, read_pairs(_listed(paths), source, target, minimum=1))
+    pairs = read_pairs(_listed(paths), source, target, minimum=1)
+    found = compare_runs(a.translator, b.translator, pairs)
+    return {**found, "notes": [str(note) for note in pairs.notes]}
 
 
 def check(
@@ -228,24 +257,41 @@ def check(
     return check_pairs(pairs, held_out, max_length=max_length)
 
 
-def _continue(run: Run, corpus: Corpus, machine: Machine, reporter: Reporter, begun: float) -> LoadedRun:
+def _read(config: Translation, reporter: Reporter) -> Corpus:
+    """The sentence pairs; what was handled in them is said."""
+    paths = (*config.data.paths, *config.data.valid)
+    reporter.say(f"reading {', '.join(paths)}" if paths else "writing phrases for the embedded default")
+    corpus = read_corpus(config.data, config.training.seed)
+    for note in corpus.notes:
+        reporter.say(f"note: {note}")
+    return corpus
+
+
+def _encode(corpus: Corpus, tokenizer: Tokenizer, config: Translation, reporter: Reporter) -> Encoded:
+    """The sentence pairs as token ids; what is left out is said."""
+    reporter.say("encoding the pairs")
+    encoded = encode_corpus(corpus, tokenizer, config.data)
+    if encoded.left_out:
+        longest = config.data.max_length
+        reporter.say(f"note: {encoded.left_out:,} training pairs have more than {longest} tokens: left out")
+    return encoded
+
+
+def _continue(
+    run: Run, corpus: Corpus, encoded: Encoded, machine: Machine, reporter: Reporter, begun: float
+) -> LoadedRun:
     """Train from wherever the run stands to the end of its plan, and write what people read."""
     import torch
 
     keep_freed_memory()
     config = run.config
     torch.set_num_threads(machine.threads)
-    encoded = encode_corpus(corpus, run.tokenizer, config.data)
-    if encoded.left_out:
-        reporter.say(
-            f"note: {encoded.left_out:,} training pairs have more than {config.data.max_length} tokens: left out"
-        )
     torch.manual_seed(config.training.seed)
     model = build(config.model)
     count = sum(p.numel() for p in model.parameters())
     reporter.say(
-        f"{len(corpus.train):,} training and {len(corpus.valid):,} validation pairs, {len(run.tokenizer):,} tokens, "
-        f"{count / 1e6:.1f}M parameters; {machine.describe()}"
+        f"{len(corpus.train):,} training and {len(corpus.valid):,} validation pairs, vocabulary of "
+        f"{len(run.tokenizer):,} tokens, {count / 1e6:.1f}M parameters; {machine.describe()}"
     )
     minutes = config.training.minutes or (None if config.training.steps else 10.0)
     recorded = run.resolved.get("replay")
@@ -271,6 +317,14 @@ def _continue(run: Run, corpus: Corpus, machine: Machine, reporter: Reporter, be
     resolved = run.resolved
     finish(run, corpus, encoded, reporter, resolved["command"], resolved["licence"], seconds)
     return LoadedRun(run)
+
+
+def _size(config: Translation) -> int:
+    """How many numbers a model of these settings learns; none are made for it."""
+    import torch
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in build(config.model).parameters())
 
 
 def _configured(

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,6 +53,16 @@ def choose_machine(training: Training) -> Machine:
     return Machine(device, precision, threads)
 
 
+def same_machine(facts: dict[str, Any]) -> Machine:
+    """What a run was begun on, to go on with the same bits.
+
+    Raises:
+        ValueError: its device is not there.
+    """
+    _choose_device(facts["device"])
+    return Machine(**facts)
+
+
 def _choose_device(asked: str) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
@@ -59,7 +70,7 @@ def _choose_device(asked: str) -> str:
     if not there[asked]:
         have = ", ".join(name for name, found in there.items() if found)
         raise ValueError(
-            f"device {asked} is not there (found: {have}): use --device auto, or install its PyTorch"
+            f"device {asked} is not there (found: {have}): choose another, or install the PyTorch made for it"
         )
     return asked
 
@@ -106,8 +117,8 @@ def _seconds(work: Callable[[], Tensor], rounds: int = 8) -> float:
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next step instead of giving it back to the system.
 
-    A training step frees and asks for the same tens of megabytes again and again; given back, each page must be
-    found and cleared anew (5 to 8 % of a step's time).  Without effect on other C libraries.
+    A training step frees and asks for the same tens of megabytes again and again; given back, each page must
+    be found and cleared anew (5 to 8 % of a step's time).  Without effect on other C libraries.
     """
     if platform.libc_ver()[0] != "glibc":
         return

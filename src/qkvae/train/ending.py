@@ -14,7 +14,7 @@ from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.report import ReportFacts, Sample, align, write_report
 from qkvae.metrics import bleu, chrf
 from qkvae.models import Seq2Seq, build
-from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.run import CARD, Facts, Figure, Run, Source, write_card
 from qkvae.train.progress import Reporter
 from qkvae.train.translation import Corpus, Encoded
 
@@ -39,6 +39,11 @@ def reserved(minutes: float | None) -> float:
     return 60 * (minutes or 10.0) * _SHARE
 
 
+def is_finished(run: Run) -> bool:
+    """Whether everything was done: the model card is what is written last."""
+    return (run.path / CARD).is_file()
+
+
 def finish(
     run: Run,
     corpus: Corpus,
@@ -51,6 +56,7 @@ def finish(
     """Judge the weights that the run keeps, and write everything that people read."""
     model = build(run.config.model).eval()
     run.load_into(model)
+    reporter.say("translating validation pairs, to choose the length penalty and to report")
     chosen = choose_length_penalty(model, run.tokenizer, encoded, run.config.generation, seconds)
     run.update_resolved({"generation": {"length_penalty": chosen.length_penalty}})
     reporter.say(

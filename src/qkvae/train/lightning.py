@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from qkvae.config import Optimizer
@@ -17,6 +16,11 @@ from qkvae.train.objective import Objective
 from qkvae.train.optimizer import Optimizers
 from qkvae.train.precision import Weights
 from qkvae.train.schedule import rate
+
+try:
+    from lightning import LightningModule
+except ImportError:  # the module must import without the extra, and says so when it is used
+    LightningModule = torch.nn.Module
 
 
 class Module(LightningModule):
@@ -33,6 +37,12 @@ class Module(LightningModule):
     """
 
     def __init__(self, objective: Objective, optimizer: Optimizer, steps: int) -> None:
+        """
+        Raises:
+            ImportError: the extra is not installed.
+        """
+        if LightningModule is torch.nn.Module:
+            raise ImportError('Lightning is not installed: pip install "qkvae[lightning]"')
         super().__init__()
         self.automatic_optimization = False
         self.objective, self.settings, self.steps = objective, optimizer, steps

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,8 @@ from qkvae.config import Optimizer, Saving, Training
 from qkvae.run import Run
 from qkvae.train.average import Average
 from qkvae.train.device import Machine
+from qkvae.train.interrupt import Interruption, Paused, interruptible
+from qkvae.train.meter import Meter
 from qkvae.train.objective import Objective
 from qkvae.train.optimizer import Optimizers
 from qkvae.train.plan import Plan, Planner, plans_of
@@ -26,14 +26,14 @@ from qkvae.train.progress import Reporter
 from qkvae.train.schedule import rate
 from qkvae.train.sinks import make_sink
 
-_LOG_EVERY = 2.0  # seconds between lines of the log
+_MOST_SPLITS = 64  # a batch cut into more parts than this would be rows alone
 
 
 class Loop:
     """One training, from its first step or from where it was interrupted.
 
-    All randomness of a step is a pure function of (seed, step), and so are its batches: what resuming needs is the
-    weights, the optimiser's memory, the average and a few numbers, saved together.
+    All randomness of a step is a pure function of (seed, step), and so are its batches: resuming needs
+    the weights, the optimiser's memory, the average and a few numbers, saved together.
 
     Args:
         objective: what is trained, on what.
@@ -78,7 +78,7 @@ class Loop:
             run.rewind(-1)
         else:
             before, plan = self._restore(*saved)
-            used, known = used + before, [plan, *(p for p in known if p.step > self.step)]
+            used, known = used + before, [plan, *(p for p in known if p.step > plan.step)]
         minutes = self.training.minutes or (None if self.training.steps else 10.0)
         self.planner = Planner(
             steps=self.training.steps,
@@ -89,6 +89,7 @@ class Loop:
             replay=replay is not None,
         )
         self.saved_at = clock()
+        self.interruption = Interruption()
 
     def fit(self) -> None:
         """Train to the end of the plan.
@@ -99,26 +100,36 @@ class Loop:
         """
         if self.step == 0:
             self.run.log(self.planner.current.record())
-        batches = self.objective.batches(self.step * self.training.accumulate)
         self.objective.model.train()
-        with _interruptible() as interrupted:
-            meter = _Meter(self.clock)
-            while self.step < self.planner.current.steps and not self._patience_ends():
-                loss, tokens = self._train_step(batches)
-                self.step += 1
-                meter.add(loss, tokens)
-                self._after_step(meter)
-                if interrupted():
-                    self._stop_early()
-            self._validate_if_due(last=True)
-        self._save_state()
+        with interruptible() as self.interruption:
+            try:
+                self._take_steps(Meter(self.clock))
+            except Paused:
+                self._stop_early()
+            self._save_state()
+            if self.interruption.asked:
+                raise KeyboardInterrupt
+
+    def _take_steps(self, meter: Meter) -> None:
+        """Steps, and what is due after each, until the plan or the patience ends."""
+        if self.step:  # Ctrl-C in the middle of an evaluation left it to be made now
+            self._evaluate_and_plan(meter)
+        batches = self.objective.batches(self.step * self.training.accumulate)
+        while self.step < self.planner.current.steps and not self._patience_ends():
+            loss, tokens = self._train_step(batches)
+            self.step += 1
+            meter.add(loss, tokens)
+            self._after_step(meter)
+            if self.interruption.asked:
+                self._stop_early()
+        if not self._patience_ends():
+            self._validate_if_due(meter, last=True)
 
     def _train_step(self, batches: Iterator[Any]) -> tuple[float, int]:
         """One optimiser step; the mean loss and the tokens it was over."""
-        torch.manual_seed(_seed(self.training.seed, self.step))
         together = [next(batches) for _ in range(self.training.accumulate)]
         tokens = sum(self.objective.size(batch) for batch in together)
-        total = sum(self._backward(batch) for batch in together)
+        total = self._gradient(together)
         norm = self.weights.collect_gradients(1 / tokens, self.optimizer.clip)
         if not math.isfinite(norm):
             raise ValueError(
@@ -136,34 +147,46 @@ class Loop:
         plan = self.planner.current
         return rate(self.optimizer, (plan.at(self.step) + plan.at(self.step + 1)) / 2)
 
-    def _backward(self, batch: Any) -> float:
-        """Add the gradient of a batch's summed loss; where memory is short, in more and smaller parts."""
+    def _gradient(self, together: list[Any]) -> float:
+        """The gradient of the batches' summed loss, and its value; in smaller parts where memory is short."""
         while True:
+            torch.manual_seed(_seed(self.training.seed, self.step))
             try:
-                total = 0.0
-                for part in self.objective.parts(batch, self.splits):
-                    loss = self.objective.loss(part)
-                    loss.total.backward()
-                    total += float(loss.total.detach())
-                return total
-            except torch.OutOfMemoryError:
-                if self.splits >= 64:
-                    raise
-                for p in self.objective.model.parameters():
-                    p.grad = None
-                self.splits *= 2
-                torch.cuda.empty_cache()
-                self.reporter.say(
-                    f"out of memory: each batch is now computed in {self.splits} parts; a step learns from as many "
-                    "tokens as before"
-                )
+                return sum(self._backward(batch) for batch in together)
+            except torch.OutOfMemoryError as error:
+                if self.splits >= _MOST_SPLITS:
+                    raise MemoryError(
+                        f"out of memory, even with each batch in {self.splits} parts: use a smaller "
+                        f"--batch-tokens than {self.training.batch_tokens}, or a smaller model"
+                    ) from error
+            self.splits *= 2
+            for p in self.objective.model.parameters():
+                p.grad = None
+            torch.cuda.empty_cache()
+            self.reporter.say(
+                f"out of memory: each batch is now computed in {self.splits} parts; a step learns from as "
+                "many tokens as before"
+            )
 
-    def _after_step(self, meter: _Meter) -> None:
-        """Evaluate, change the plan, tell and save, each when it is time."""
-        self._validate_if_due()
+    def _backward(self, batch: Any) -> float:
+        """Add the gradient of a batch's summed loss, part by part; the value."""
+        total = 0.0
+        for part in self.objective.parts(batch, self.splits):
+            loss = self.objective.loss(part)
+            loss.total.backward()
+            total += float(loss.total.detach())
+        return total
+
+    def _evaluate_and_plan(self, meter: Meter) -> None:
+        """Evaluate and change the plan, each when it is time."""
+        self._validate_if_due(meter)
         plan = self.planner.change(self.step, self._pending())
         if plan is not None:
             self.run.log(plan.record())
+
+    def _after_step(self, meter: Meter) -> None:
+        """Evaluate, change the plan, tell and save, each when it is time."""
+        self._evaluate_and_plan(meter)
         now = self.planner.current
         left = self._seconds_left(meter.seconds_per_step)
         self.reporter.step(now.at(self.step), meter.loss, meter.tokens_per_second, left)
@@ -174,16 +197,17 @@ class Loop:
         if self.clock() - self.saved_at >= self.saving.save_every:
             self._save_state()
 
-    def _validate_if_due(self, last: bool = False) -> None:
+    def _validate_if_due(self, meter: Meter, last: bool = False) -> None:
         """Evaluate each time progress passes another ``validations``-th of the way, and at the end."""
         wanted = self.training.validations
         reached = wanted if last else math.floor(self.planner.current.at(self.step) * wanted + 1e-9)
         if reached <= self.validations:
             return
-        self.validations = reached
         begun = self.clock()
         with self._evaluated_weights() as weights:
-            figures = self.objective.validate()
+            with self.interruption.at_once():
+                figures = self.objective.validate()
+            self.validations = reached
             value = figures[self.objective.metric]
             improved = self.best is None or (
                 value > self.best if self.objective.larger_is_better else value < self.best
@@ -203,11 +227,12 @@ class Loop:
         seconds = self.clock() - begun
         self.validation_seconds = max(seconds, 0.5 * self.validation_seconds)
         self.planner.left_out(seconds)
+        meter.leave_out(seconds)
         self.objective.model.train()
 
     @contextmanager
     def _evaluated_weights(self) -> Generator[dict[str, Tensor]]:
-        """The model with the weights to be judged and kept (averaged, in fp32) in place of those in training."""
+        """The model with the weights to be judged and kept (averaged, in fp32) in place of those trained."""
         model = self.objective.model.eval()
         kept = self.average.weights if self.average is not None else self.weights.masters
         parameters = {name: p for name, p in model.named_parameters() if name in kept}
@@ -283,72 +308,13 @@ class Loop:
 
 
 def _state_with(model: torch.nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The model's state with these weights in place of its own; a tied weight stands under each of its names."""
+    """The model's state with these weights in place of its own; a tied one stands under each of its names."""
     names = {id(p): name for name, p in model.named_parameters()}
     tied = {name: names[id(p)] for name, p in model.named_parameters(remove_duplicate=False)}
-    return {
-        name: weights.get(tied.get(name, name), value).detach() for name, value in model.state_dict().items()
-    }
-
-
-class _Meter:
-    """Loss and speed since the last line of the log."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.loss = math.nan
-        self.tokens_per_second = self.seconds_per_step = 0.0
-        self._reset()
-
-    def _reset(self) -> None:
-        self.begun, self.losses, self.tokens = self.clock(), list[float](), 0
-
-    def add(self, loss: float, tokens: int) -> None:
-        """A step was made."""
-        self.losses.append(loss)
-        self.tokens += tokens
-        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
-        seconds = max(self.clock() - self.begun, 1e-9)
-        self.tokens_per_second = self.tokens / seconds
-        self.seconds_per_step = seconds / len(self.losses)
-
-    def due(self) -> bool:
-        """Whether it is time for another line."""
-        return self.clock() - self.begun >= _LOG_EVERY
-
-    def numbers(self) -> dict[str, float]:
-        """The numbers of the line; counting begins anew."""
-        numbers = {
-            "loss": sum(self.losses) / len(self.losses),
-            "tokens_per_second": round(self.tokens_per_second, 1),
-        }
-        self._reset()
-        return numbers
+    state: dict[str, Tensor] = model.state_dict()
+    return {name: weights.get(tied.get(name, name), value).detach() for name, value in state.items()}
 
 
 def _seed(seed: int, step: int) -> int:
     """A seed for the randomness of one step."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest(), "big")
-
-
-@contextmanager
-def _interruptible() -> Generator[Callable[[], bool]]:
-    """Turn Ctrl-C and a polite kill into a question to be asked between steps."""
-    asked = False
-
-    def ask(*_: object) -> None:
-        nonlocal asked
-        if asked:  # a second Ctrl-C does not wait
-            raise KeyboardInterrupt
-        asked = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: asked
-        return
-    signals = [signal.SIGINT, signal.SIGTERM]
-    before = [signal.signal(s, ask) for s in signals]
-    try:
-        yield lambda: asked
-    finally:
-        for s, handler in zip(signals, before, strict=True):
-            signal.signal(s, handler)

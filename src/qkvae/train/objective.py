@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ class Loss:
     """How many tokens (or data) the sums run over."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A model, the batches it learns from and the figures it is judged by."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _LINE_EVERY = 30.0  # seconds between lines where there is no terminal to draw on
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Somebody who is told how the training goes."""
 
@@ -65,6 +67,7 @@ class Bar(Lines):
 
     def __init__(self) -> None:
         super().__init__()
+        self._last = ""
         self._drawn = False
 
     def say(self, text: str) -> None:
@@ -74,25 +77,26 @@ class Bar(Lines):
 
     def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
         """Draw the bar anew, at most ten times a second."""
+        full = round(progress * 24)
+        bar = "█" * full + "░" * (24 - full)
+        self._last = f"{bar} {_line(progress, loss, tokens_per_second, seconds_left)}"
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + 0.1
-        full = round(progress * 24)
-        bar = "█" * full + "░" * (24 - full)
-        print(
-            f"\r{bar} {_line(progress, loss, tokens_per_second, seconds_left)}  ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-        self._drawn = True
+        self._draw()
 
     def close(self) -> None:
         """Leave the last state of the bar standing."""
-        if self._drawn:
-            print(file=sys.stderr)
-            self._drawn = False
+        if self._last:
+            self._draw()
+            print(file=sys.stderr, flush=True)
+            self._drawn, self._last = False, ""
+
+    def _draw(self) -> None:
+        shown = self._last[: shutil.get_terminal_size().columns - 1]  # a longer line could not be wiped
+        print(f"\r{shown}\033[K", end="", file=sys.stderr, flush=True)
+        self._drawn = True
 
     def _wipe(self) -> None:
         if self._drawn:
