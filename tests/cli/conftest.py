@@ -19,6 +19,8 @@ class Answer:
     source: str
     texts: list[str]
     scores: list[float]
+    cut: bool = False
+    source_cut: bool = False
 
 
 @dataclasses.dataclass
@@ -26,6 +28,16 @@ class Row:
     name: str
     holds: bool
     detail: str
+
+
+class Found:
+    """What a check found."""
+
+    def __str__(self) -> str:
+        return "2 duplicates"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"duplicates": 2}
 
 
 class Loaded:
@@ -79,7 +91,7 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.SimpleNamespac
 
     def check(task: str, paths: Any, valid: Any, **options: Any) -> Any:
         fake.calls.append((task, paths, valid, options))
-        return types.SimpleNamespace(text=lambda: "2 duplicates", as_dict=lambda: {"duplicates": 2})
+        return Found()
 
     fake.train, fake.check = train, check
     fake.resume = lambda path, quiet=False: fake.calls.append(("resume", path, quiet))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cyclopts import App
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
-from qkvae.cli.terminal import as_epilogue, put, to_json
+from qkvae.cli.terminal import as_epilogue, put, say_working, to_json
 from qkvae.cli.train import combine
 from qkvae.config import TASKS, from_dict
 
@@ -43,6 +43,7 @@ def _command(task: str) -> Callable[..., int]:
 
         from qkvae import api
 
+        say_working(f"reading {', '.join(asked.paths)}")
         report = api.check(
             task,
             asked.paths,
@@ -51,7 +52,7 @@ def _command(task: str) -> Callable[..., int]:
             target=asked.target,
             max_length=asked.max_length,
         )
-        put(to_json(report.as_dict(), indent=2) if json else report.text())
+        put(to_json(report.to_dict(), indent=2) if json else str(report))
         return 0
 
     flags = [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[1] in _KEPT]

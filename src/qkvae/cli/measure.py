@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qkvae.cli.terminal import put, put_document
+from qkvae.cli.terminal import put, put_document, say_working
 
 
 def evaluate(
@@ -33,6 +33,7 @@ def evaluate(
     """
     from qkvae import api
 
+    say_working(f"translating {' and '.join(data)}")
     put_document(api.load(run).evaluate(data, source=source, target=target), json)
     return 0
 
@@ -66,6 +67,7 @@ def compare(
     """
     from qkvae import api
 
+    say_working(f"translating {' and '.join(data)} with {run} and with {other}")
     put_document(api.compare(run, other, data, source=source, target=target), json)
     return 0
 
@@ -80,6 +82,7 @@ def prove(run: Path, /) -> int:
     """
     from qkvae import api
 
+    say_working(f"proving {run}")
     held = True
     for row in api.load(run).prove():
         put(f"{'holds' if row.holds else 'FAILS'}  {row.name}: {row.detail}")

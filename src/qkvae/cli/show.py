@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qkvae.cli.terminal import put, put_document
+from qkvae.cli.terminal import put, put_document, say_working
 
 
 def look(run: Path, text: str, /, *, out: Path = Path("look.html")) -> int:
@@ -21,6 +21,7 @@ def look(run: Path, text: str, /, *, out: Path = Path("look.html")) -> int:
     """
     from qkvae import api
 
+    say_working("translating and drawing every head")
     put(str(api.load(run).look(text, out)))
     return 0
 

@@ -14,6 +14,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def say_working(text: str) -> None:
+    """What is being done, for a person who waits at a terminal; nothing for a log or a pipe."""
+    if sys.stderr.isatty():
+        say(text)
+
+
 def as_epilogue(examples: str) -> str:
     """Examples as they end a help page."""
     return "Examples:\n" + "\n".join(f"  {line}".rstrip() for line in examples.splitlines())
@@ -25,8 +31,13 @@ def put(text: str) -> None:
 
 
 def put_document(document: Mapping[str, Any], as_json: bool) -> None:
-    """A result with several entries: one JSON document, or a table for a person."""
-    put(to_json(document, indent=2) if as_json else table(document))
+    """A result with several entries: one JSON document, or a table for a person, who is told its notes."""
+    if as_json:
+        put(to_json(document, indent=2))
+        return
+    for note in document.get("notes", ()):
+        say(f"note: {note}")
+    put(table({name: value for name, value in document.items() if name != "notes"}))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

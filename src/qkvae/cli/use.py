@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+import itertools
 import lzma
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, say, to_json
@@ -47,15 +48,21 @@ def _use(
     if file is not None and not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
 
+    if not text and file is None and sys.stdin.isatty():
+        say("type one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z and Enter) ends")
+
     from qkvae import api
+    from qkvae.use import said_of_cuts
 
     loaded = api.load(run)
     wanted = dataclasses.replace(loaded.config.generation, **settings) if settings else None
     nbest = (wanted or loaded.config.generation).nbest
-    number = 0
+    number, cut = 0, list[Any]()
     for lines in _inputs(text, file):
         for answer in loaded.use(lines, wanted):
             number += 1
+            if answer.cut:
+                cut.append(answer)
             if json:
                 put(to_json({"source": answer.source, "texts": answer.texts, "scores": answer.scores}))
             elif nbest == 1:
@@ -63,6 +70,8 @@ def _use(
             else:
                 for other, score in zip(answer.texts, answer.scores, strict=True):
                     put(f"{number}\t{score:.4f}\t{_line(other)}")
+    if told := said_of_cuts(cut):
+        say(f"note: {told}")
     return 0
 
 
@@ -83,9 +92,18 @@ def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
         with _opened(file) as stream:
             yield from groups(stream, str(file))
     else:
-        if sys.stdin.isatty():
-            say("one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z) ends")
-        yield from groups(cast("io.BufferedIOBase", sys.stdin.buffer), "stdin")
+        stream = cast("io.BufferedIOBase", sys.stdin.buffer)
+        yield from _typed(stream) if sys.stdin.isatty() else groups(stream, "stdin")
+
+
+def _typed(stream: io.BufferedIOBase) -> Iterator[list[str]]:
+    """Lines of somebody who sits there, each asked for by a prompt."""
+    for number in itertools.count():
+        print("> ", end="", file=sys.stderr, flush=True)
+        if not (line := stream.readline()):
+            say("")
+            return
+        yield list(_decoded([line.removesuffix(b"\n")], "stdin", number))
 
 
 def groups(stream: io.BufferedIOBase, name: str) -> Iterator[list[str]]:
