@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -46,8 +47,8 @@ def projected_cross_entropy(
     >>> torch.allclose(loss, cross_entropy(h @ w.T, torch.tensor([0, 1, 4]), 0.1)[0])
     True
     """
-    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(features, weight, targets, smoothing)
-    return sums
+    apply = cast("Callable[..., tuple[Tensor, Tensor]]", _ProjectedCrossEntropy.apply)
+    return apply(features, weight, targets, smoothing)
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):

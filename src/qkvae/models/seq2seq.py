@@ -57,7 +57,7 @@ class Seq2Seq(nn.Module):
         target: Int[Tensor, "b m"],
         source_lengths: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b m v"]:
-        """Logits of the token after each of ``target``'s.  Padding follows a row's end; its values never matter."""
+        """Logits of the token after each of ``target``'s; what padding holds never matters."""
         return self.logits(self.head(self.features(source, target, source_lengths)))
 
     def features(
@@ -109,7 +109,7 @@ class Seq2Seq(nn.Module):
 
 
 def padding_mask(x: Int[Tensor, "b n"], lengths: Int[Tensor, " b"] | None) -> Mask:
-    """Hide what lies at or after each row's length; nothing if all are full, then the quickest kernel runs."""
+    """Hide what lies at or after each row's length; nothing if all are full: the quickest kernel runs."""
     if lengths is None or int(lengths.min()) == x.shape[1]:
         return Mask()
     return Mask(key_lengths=lengths)

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: a pure function whose three kernels agree; the mask decides which one runs."""
+"""Scaled dot-product attention: a pure function whose three kernels agree; the mask decides which runs."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def windowed(
 
     def blocks(x: Tensor, before: int, after: int) -> Tensor:
         padded = F.pad(x, (0, 0, before, after)) if before or after else x
-        return padded.view(b, h, -1, s, w).transpose(1, 2)  # [b, c, h, s, w]
+        return padded.view(b, h, padded.shape[2] // s, s, w).transpose(1, 2)  # [b, c, h, s, w]
 
     def neighbours(x: Tensor) -> Tensor:
         x = blocks(x, s, short if mask.causal else short + s)
@@ -166,8 +166,8 @@ def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
     """Whether it is certain, without looking at any tensor, that each query may see some key.
 
     A causal query sees its own place, a window holds its own place, and so does a hypothesis; lengths and
-    documents may leave nothing.  Rows of length 0 do not come from `data.batches`, but a mask made by hand may
-    have them.
+    documents may leave nothing.  Rows of length 0 do not come from `data.batches`, but a mask made by hand
+    may have them.
     """
     own_place_exists = offset + n <= m
     own = mask.lineage is not None or (mask.same_for_all_rows and own_place_exists)

@@ -45,8 +45,8 @@ class Cache:
     """What a decoder remembers between steps.
 
     Rows are hypotheses: ``beam`` neighbouring rows belong to one sentence and share its memory, which is kept
-    once.  Keys and values stay where they are when hypotheses change places: only the table of who descends from
-    whom, which becomes a mask, is rewritten.
+    once.  Keys and values stay where they are when hypotheses change places: only the table of who descends
+    from whom, which becomes a mask, is rewritten.
     """
 
     pasts: list[Past]

@@ -13,8 +13,8 @@ from torch import Tensor
 class Mask:
     """Which keys each query may look at.  All conditions hold together.
 
-    Query i stands at place ``offset + i`` of the keys' sequence (``offset`` is not 0 when earlier keys come from
-    a cache).
+    Query i stands at place ``offset + i`` of the keys' sequence (``offset`` is not 0 when earlier keys come
+    from a cache).
 
     >>> mask = Mask(causal=True) & Mask(key_lengths=torch.tensor([2]))
     >>> mask.allowed(3, 3)[0, 0].int()
@@ -39,9 +39,9 @@ class Mask:
     """The keys' documents, where they are not the queries' own."""
 
     lineage: Int[Tensor, "b beam places"] | None = None
-    """The hypotheses of a beam search stand side by side: the queries are theirs at the newest place, the keys
-    theirs at place 0, then at place 1, …  Query q sees, at place p, the key of hypothesis ``lineage[:, q, p]``
-    only."""
+    """The hypotheses of a beam search stand side by side: the queries are theirs at the newest place, the
+    keys theirs at place 0, then at place 1, …  Query q sees, at place p, the key of hypothesis
+    ``lineage[:, q, p]`` only."""
 
     _tables: dict[tuple[object, ...], Tensor] = field(
         default_factory=dict[tuple[object, ...], Tensor], init=False, repr=False
@@ -127,8 +127,8 @@ class Mask:
     def window_table(self, n: int, device: torch.device | str | None = None) -> Bool[Tensor, "#b 1 c s t"]:
         """The truth table cut into c blocks of one window's size s: which of the t keys nearby may be seen.
 
-        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.  It
-        is kept, like that of `allowed`.
+        Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.
+        It is kept, like that of `allowed`.
         """
         asked = ("window", n, str(device))
         if asked not in self._tables:

@@ -17,15 +17,17 @@ from qkvae.nn.taps import Tap
 def split_heads(x: Float[Tensor, "b n c"], width: int) -> Float[Tensor, "b h n w"]:
     """Neighbouring channels form a head: [b, n, h·w] → [b, h, n, w].
 
+    >>> import torch
     >>> split_heads(torch.zeros(1, 5, 8), width=4).shape
     torch.Size([1, 2, 5, 4])
     """
-    return x.view(*x.shape[:-1], -1, width).transpose(1, 2)
+    return x.view(*x.shape[:-1], x.shape[-1] // width, width).transpose(1, 2)
 
 
 def merge_heads(x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b n c"]:
     """Concatenate the heads: [b, h, n, w] → [b, n, h·w].
 
+    >>> import torch
     >>> merge_heads(torch.zeros(1, 2, 5, 4)).shape
     torch.Size([1, 5, 8])
     """
@@ -33,7 +35,7 @@ def merge_heads(x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b n c"]:
 
 
 class HeadMixer(nn.Module):
-    """What self- and cross-attention share: attention, a tap on each quantity, the heads' projection (W_O)."""
+    """What self- and cross-attention share: attention, a tap on each quantity, and the projection W_O."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -64,8 +66,9 @@ class SelfAttention(HeadMixer):
     """Each position looks at the positions of its own sequence.
 
     MultiHead(X) = Concat(head₁, …, head_H) W_O, head_i = attention(X W_Qi, X W_Ki, X W_Vi).  Vaswani et al.
-    2017, section 3.2.2.  The heads' matrices stand side by side in one, so that a head is a group of channels.
+    2017, section 3.2.2.  The heads' matrices stand side by side in one: a head is a group of channels.
 
+    >>> import torch
     >>> mix = SelfAttention(Block(dim=8, heads=2, hidden=16), length=16)
     >>> mix(torch.zeros(1, 5, 8), Mask(causal=True)).shape
     torch.Size([1, 5, 8])
@@ -85,7 +88,7 @@ class SelfAttention(HeadMixer):
         past: Past | None = None,
         offset: int = 0,
     ) -> Float[Tensor, "b n d"]:
-        # While decoding, neighbouring rows are the hypotheses of a sentence: side by side they share their keys.
+        # While decoding, neighbouring rows are a sentence's hypotheses: side by side they share their keys.
         beam = 1 if past is None else len(x) // len(past.keys)
         together = x if beam == 1 else x.view(-1, beam, x.shape[-1])
         queries, keys, values = (split_heads(part, self.width) for part in self.qkv(together))
@@ -108,6 +111,7 @@ def _turn(rotary: Rotary, x: Float[Tensor, "b h n w"], offset: int, beam: int) -
 class CrossAttention(HeadMixer):
     """Each position of the target looks at the encoder's output: queries from x, keys and values from memory.
 
+    >>> import torch
     >>> mix = CrossAttention(Block(dim=8, heads=2, hidden=16))
     >>> mix(torch.zeros(1, 3, 8), mix.remember(torch.zeros(1, 5, 8), EVERYTHING)).shape
     torch.Size([1, 3, 8])
@@ -120,7 +124,7 @@ class CrossAttention(HeadMixer):
         self.kv = Projection(block.dim, (key_dim, key_dim), head_rows=block.width)
 
     def forward(self, x: Float[Tensor, "rows m d"], memory: Memory) -> Float[Tensor, "rows m d"]:
-        # While decoding, neighbouring rows are the hypotheses of a sentence: together they are its queries.
+        # While decoding, neighbouring rows are a sentence's hypotheses: together they are its queries.
         together = x.view(memory.keys.shape[0], -1, x.shape[-1])
         queries = split_heads(self.q(together)[0], self.width)
         mixed = self.mix(queries, memory.keys, memory.values, memory.mask)
