@@ -291,7 +291,7 @@ def _continue(
     count = sum(p.numel() for p in model.parameters())
     reporter.say(
         f"{len(corpus.train):,} training and {len(corpus.valid):,} validation pairs, vocabulary of "
-        f"{len(run.tokenizer):,} tokens, {count / 1e6:.1f}M parameters; {machine.describe()}"
+        f"{len(run.tokenizer):,} tokens, {count:,} parameters; {machine.describe()}"
     )
     minutes = config.training.minutes or (None if config.training.steps else 10.0)
     recorded = run.resolved.get("replay")

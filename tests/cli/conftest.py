@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_runs import TINY, write_pairs
 
+from qkvae.cli import main
 from qkvae.config import Generation, Translation
 
 
@@ -100,3 +103,23 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.SimpleNamespac
     monkeypatch.setitem(sys.modules, "qkvae.api", fake)
     monkeypatch.setattr(qkvae, "api", fake, raising=False)
     return fake
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``train.en``, ``train.de`` and a tiny ``run`` trained on them; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    pairs = write_pairs(folder)
+    asked = ["train", "translation", *map(str, pairs), *TINY, "--steps", "6", "--quiet", "--out"]
+    assert main([*asked, str(folder / "run")]) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it for one test, which works in it."""
+    folder = tmp_path / "trained"
+    shutil.copytree(trained_once, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("QKVAE_DATA", raising=False)
+    return folder

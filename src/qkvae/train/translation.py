@@ -61,7 +61,7 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
     if data.valid:
         return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
     train, valid = split_pairs(pairs, data.valid_fraction)
-    return Corpus(train, replace(valid, notes=()))
+    return Corpus(replace(train, notes=pairs.notes), valid)
 
 
 def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
