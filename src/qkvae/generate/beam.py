@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Int
@@ -35,7 +36,7 @@ def beam_search(
     for length in itertools.count(1):
         logits = model.step(rows.newest.flatten(), cache)
         # Twice the beam: even if each hypothesis's best continuation is EOS, ``beam`` others are left.
-        candidates = best(logits.float().unflatten(0, (-1, beam)), rows.scores, 2 * beam)
+        candidates = best(logits.float().view(*rows.scores.shape, -1), rows.scores, 2 * beam)
         kept = rows.advance(candidates, length)
         if kept is not None:
             if not len(kept):
@@ -97,8 +98,9 @@ class _Frontier:
         self._history = torch.cat([past, self.newest[..., None]], 2)
 
     def _finish(self, candidates: Candidates, ends: Tensor, length: int) -> None:
-        for place, rank in ends.nonzero().tolist():
+        for place, rank in cast("list[list[int]]", ends.nonzero().tolist()):
             parent, token = int(candidates.parents[place, rank]), int(candidates.tokens[place, rank])
-            ids = self._history[place, parent].tolist() + ([] if token == EOS else [token])
+            past = cast("list[int]", self._history[place, parent].tolist())
+            ids = past if token == EOS else [*past, token]
             log_p = float(candidates.scores[place, rank])
             self.finished[self._live[place]].append(Hypothesis(tuple(ids), log_p, length, log_p))

@@ -54,7 +54,7 @@ def best(logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: in
         found = (logits + constant[..., None]).flatten(1).topk(min(count, k * vocab))
         return Candidates(found.values, found.indices // vocab, found.indices % vocab)
     whole = blocks * BLOCK
-    peaks = logits[..., :whole].unflatten(-1, (blocks, BLOCK)).amax(-1) + constant[..., None]
+    peaks = logits[..., :whole].view(len(logits), k, blocks, BLOCK).amax(-1) + constant[..., None]
     chosen = peaks.flatten(1).topk(count, sorted=False).indices
     starts = chosen // blocks * vocab + chosen % blocks * BLOCK
     places = (starts[..., None] + torch.arange(BLOCK, device=logits.device)).flatten(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Int
@@ -51,7 +52,7 @@ def chains(
         if not ending.any():
             continue
         done |= ending
-        over = done.unflatten(0, (-1, answers)).all(1)
+        over = done.view(-1, answers).all(1)
         if over.any():  # all answers of a sentence are there
             kept = (~over).nonzero()[:, 0]
             if not len(kept):
@@ -59,7 +60,8 @@ def chains(
             cache.keep(kept)
             going = (~over).repeat_interleave(answers)
             rows, done, tokens = rows[going], done[going], tokens[going]
-    found = [_hypothesis(ids, each) for ids, each in zip(written.tolist(), log_p.tolist(), strict=True)]
+    ids, sums = cast("list[list[int]]", written.tolist()), cast("list[float]", log_p.tolist())
+    found = [_hypothesis(*each) for each in zip(ids, sums, strict=True)]
     return [found[start : start + answers] for start in range(0, len(found), answers)]
 
 
