@@ -62,6 +62,14 @@ def digests(run: Path) -> dict[str, str]:
     return parts | weights
 
 
+def train_or_resume(config: Translation, out: Path) -> None:
+    """Begin the run, or go on with what a kill has left of it."""
+    if out.exists():
+        api.resume(out, quiet=True)
+    else:
+        api.train("translation", config, out=out, quiet=True)
+
+
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: int, before_saving: bool) -> None:
     """Be killed at the end of a step, just before or just after the save."""
     kept = loop.Loop._after_step
@@ -96,10 +104,7 @@ def test_same_bits(
         with monkeypatch.context() as patch:
             kill_at(patch, step, before_saving)
             with pytest.raises(Killed):
-                if (tmp_path / "killed").exists():
-                    api.resume(tmp_path / "killed", quiet=True)
-                else:
-                    api.train("translation", config, out=tmp_path / "killed", quiet=True)
+                train_or_resume(config, tmp_path / "killed")
     api.resume(tmp_path / "killed", quiet=True)
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
     assert steps_logged(tmp_path / "killed") == steps_logged(tmp_path / "whole")

@@ -23,7 +23,7 @@ except ImportError:  # the module must import without the extra, and says so whe
     LightningModule = torch.nn.Module
 
 
-class Module(LightningModule):
+class Module(LightningModule):  # pyright: ignore[reportGeneralTypeIssues]
     """An objective under Lightning's Trainer: the same loss, optimiser and schedule as in our own loop.
 
     Muon and AdamW step together, so optimisation is manual; the Trainer's own gradient clipping and
