@@ -216,14 +216,6 @@ def _continue(
     return LoadedRun(run)
 
 
-def _size(config: Translation) -> int:
-    """How many numbers a model of these settings learns; none are made for it."""
-    import torch
-
-    with torch.device("meta"):
-        return sum(p.numel() for p in build(config.model).parameters())
-
-
 def _configured(
     task: str, data: Paths | Translation, minutes: float | None, steps: int | None
 ) -> Translation:

@@ -122,3 +122,11 @@ class LoadedRun:
 def listed(paths: Paths) -> list[str]:
     """One path or many, as a list of words."""
     return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _size(config: Translation) -> int:
+    """How many numbers a model of these settings learns; none are made for it."""
+    import torch
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in build(config.model).parameters())
