@@ -303,6 +303,8 @@ class Loop:
         self.step, self.splits = facts["step"], facts["splits"]
         self.validations, self.validation_seconds = facts["validations"], facts["validation_seconds"]
         self.best, self.without_better = facts["best"], facts["without_better"]
+        if self.best is not None:
+            self.run.load_model()  # the best so far must be whole before more time is spent
         self.run.rewind(self.step)
         return facts["used"], plans_of([facts["plan"]])[0]
 
