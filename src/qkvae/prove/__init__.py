@@ -1,0 +1,77 @@
+"""The invariances that every correct model keeps, measured on any model: random or trained, a user's own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from qkvae.models import Seq2Seq
+from qkvae.prove import learning, reading, writing
+from qkvae.prove.case import Case, make_case
+from qkvae.prove.rows import EXACT, FP32, SUMMED, Row
+
+
+class Check(NamedTuple):
+    """An invariance: what is measured, and how far from zero rounding may bring it."""
+
+    name: str
+    measure: Callable[[Case], float]
+    tolerance: float
+
+
+CHECKS = (
+    Check("batch = single", reading.batch_is_single, FP32),
+    Check("padding changes nothing", reading.padding_changes_nothing, FP32),
+    Check("packed = separate", reading.packed_is_separate, FP32),
+    Check("fused = explicit", reading.fused_is_explicit, FP32),
+    Check("hidden places have weight 0", reading.weight_of_hidden_places, EXACT),
+    Check("attention weights sum to 1", reading.weights_sum_to_one, FP32),
+    Check("no look-ahead", reading.gradient_of_the_future, EXACT),
+    Check("no gradient to padding", reading.gradient_of_padding, EXACT),
+    Check("every token is seen", reading.tokens_unseen, EXACT),
+    Check("one-hot = look-up", reading.one_hot_is_look_up, FP32),
+    Check("cached = uncached at every step", writing.cached_is_uncached, FP32),
+    Check("translated in a batch = alone", writing.translated_in_a_batch_is_alone, SUMMED),
+    Check("probability of a translation = probability read", writing.written_is_read, SUMMED),
+    Check("evaluation counts each token once", learning.evaluation_counts_once, FP32),
+    Check("training loss = its equation", learning.training_loss_is_its_equation, FP32),
+    Check("each pair once an epoch", learning.pairs_not_seen_once, EXACT),
+    Check("accumulated = big batch", learning.accumulated_is_big_batch, FP32),
+    Check("same seed, same bits", learning.same_seed_same_bits, EXACT),
+    Check("nothing is random in use", reading.randomness_in_use, EXACT),
+    Check("saved and loaded = before", learning.saved_is_loaded, EXACT),
+    Check("tied weights are one", learning.weights_not_tied, EXACT),
+)
+"""Every invariance, in the order of the report."""
+
+
+def prove(model: Seq2Seq, seed: int = 0) -> list[Row]:
+    """Measure every invariance on random sentences; the model itself is not changed.
+
+    >>> from qkvae.config import Block, Seq2Seq as Settings
+    >>> from qkvae.models import build
+    >>> rows = prove(build(Settings(block=Block(dim=8, heads=2, hidden=16), vocab=20)))
+    >>> [row.name for row in rows if not row.holds]
+    []
+    >>> rows[0].name, rows[0].tolerance
+    ('batch = single', 1e-05)
+
+    Raises:
+        ValueError: the weights are not in fp32.
+    """
+    if model.head.weight.dtype != torch.float32:
+        raise ValueError(
+            f"the weights are {model.head.weight.dtype}, whose rounding hides faults: prove the model in fp32"
+        )
+    state = torch.get_rng_state()
+    case = make_case(copy.deepcopy(model).eval(), seed)
+    try:
+        return [Row(check.name, check.measure(case), check.tolerance) for check in CHECKS]
+    finally:
+        torch.set_rng_state(state)
+
+
+__all__ = ["CHECKS", "Check", "Row", "prove"]

@@ -1,0 +1,140 @@
+"""Every family keeps the same promises, whatever parts it is made of."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from qkvae import config
+from qkvae.models import FAMILIES, Seq2Seq, build
+from qkvae.prove import CHECKS, prove
+from qkvae.prove.case import make_case
+from qkvae.prove.rows import Row, difference
+
+PARTS: list[dict[str, Any]] = [
+    {},
+    {"norm_order": "post"},
+    {"norm_order": "post", "norm": "std", "activation": "gelu"},
+    {"norm": "rms", "activation": "swiglu", "positions": "rotary", "key_heads": 2},
+    {"norm": "std", "positions": "learned"},
+    {"positions": "alibi", "key_heads": 1, "activation": "gelu"},
+    {"positions": "relative", "norm_order": "post", "norm": "rms"},
+    {"positions": "none", "activation": "swiglu"},
+    {"window": 2},
+    {"window": 3, "positions": "rotary", "norm_order": "post"},
+    {"window": 1, "positions": "alibi"},
+    {"window": 2, "positions": "relative", "key_heads": 2},
+    {"heads": 1, "dim": 12, "hidden": 7},
+    {"base": 100.0, "eps": 1e-2},
+]
+TIES = ["all", "target", "none"]
+MODELS = [
+    (parts, tie) for number, parts in enumerate(PARTS) for tie in (TIES if number < 2 else [TIES[number % 3]])
+]
+
+
+def shaken(settings: config.Seq2Seq) -> Seq2Seq:
+    """A model in which nothing is zero or one that training would move from there."""
+    model = build(settings)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim == 1 or name.endswith("bias.table"):
+                p.add_(0.1 * torch.randn_like(p))
+    return model
+
+
+def tiny(tie: str = "all", **parts: Any) -> config.Seq2Seq:
+    block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, "dropout": 0.2, **parts})
+    return config.Seq2Seq(
+        block=block,
+        encoder_depth=1,
+        decoder_depth=2,
+        max_length=40,
+        vocab=29,
+        tie=tie,  # pyright: ignore
+    )
+
+
+def named(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return " ".join(map(str, itertools.chain(*value.items()))) or "default"
+
+
+def test_every_family_is_proven_here() -> None:
+    assert set(FAMILIES) == {config.Seq2Seq}
+
+
+@pytest.mark.parametrize(("parts", "tie"), MODELS, ids=named)
+def test_every_promise_is_kept(parts: dict[str, Any], tie: str) -> None:
+    rows = prove(shaken(tiny(tie, **parts)), seed=len(named(parts)))
+    assert [row.name for row in rows] == [check.name for check in CHECKS]
+    assert not [row for row in rows if not row.holds]
+
+
+def test_proving_changes_nothing() -> None:
+    model = shaken(tiny()).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    first = prove(model, seed=3)
+    assert model.training
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(p.grad is None for p in model.parameters())
+    assert prove(model, seed=3) == first
+
+
+def test_a_model_in_bf16_is_refused() -> None:
+    with pytest.raises(ValueError, match="prove the model in fp32"):
+        prove(build(tiny()).to(torch.bfloat16))
+
+
+def test_the_smallest_model_there_is() -> None:
+    block = config.Block(dim=2, heads=1, hidden=1, positions="learned")
+    settings = config.Seq2Seq(block=block, encoder_depth=1, decoder_depth=1, vocab=6, max_length=12)
+    assert not [row for row in prove(build(settings)) if not row.holds]
+
+
+def test_the_cases_differ_from_seed_to_seed_and_fit_the_model() -> None:
+    model = build(tiny(window=3))
+    one, other = make_case(model, 0), make_case(model, 1)
+    assert one.pairs.sources.lengths.tolist() != other.pairs.sources.lengths.tolist()
+    for case in (one, other):
+        assert case.pairs.sources.lengths.min() == 1
+        assert case.pairs.sources.lengths.max() > 4 * 3
+        assert int(case.batch.source.max()) < 29
+
+
+def test_what_is_not_a_number_does_not_hold() -> None:
+    assert not Row("x", float("nan"), 1.0).holds
+    assert difference(torch.tensor([1.0, torch.nan]), torch.ones(2)) == float("inf")
+    assert difference(torch.zeros(0), torch.zeros(0)) == 0.0
+    assert difference(torch.tensor([0.5]), torch.tensor([0.25])) == 0.25
+    assert difference(torch.tensor([200.0]), torch.tensor([100.0])) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [{}, {"positions": "rotary", "key_heads": 2, "activation": "swiglu"}])
+def test_compiled_is_eager(parts: dict[str, Any], tmp_path: Path) -> None:
+    """Where there is a compiler; values and gradients."""
+    model = shaken(tiny(**parts)).eval()
+    batch = make_case(model, 0).batch
+    try:
+        compiled: nn.Module = torch.compile(model)  # pyright: ignore
+        fast = compiled(batch.source, batch.target_in, batch.source_lengths)
+    except Exception as error:  # no compiler is no fault of the model's
+        if "compiler" in str(error).lower() or "CppCompile" in type(error).__name__:
+            pytest.skip(f"torch.compile does not work here: {error}")
+        raise
+    slow = model(batch.source, batch.target_in, batch.source_lengths)
+    assert_close(fast, slow, rtol=0, atol=1e-5)
+    gradients = [torch.autograd.grad(x.square().mean(), list(model.parameters())) for x in (fast, slow)]
+    for one, other in zip(*gradients, strict=True):
+        assert_close(one, other, rtol=0, atol=1e-5)

@@ -1,0 +1,77 @@
+"""Planted faults: each is caught by the check that docs/faults.md names, which holds without the fault."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from planted import FAULTS, Fault
+from reference_checks import REFERENCES
+
+from qkvae import config
+from qkvae.models import build
+from qkvae.prove import CHECKS
+from qkvae.prove.case import make_case
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+PROVEN = {check.name: check for check in CHECKS}
+MADE_ON = ("a reference", "the run")
+HEAD = """# Planted faults
+
+A test that cannot fail proves nothing. So the tests plant these faults one by one, each by replacing one part
+of the library, and demand that the check beside it fails; without the fault it must hold.
+
+Checks of *the run* are made by `qkvae prove RUN` on any model, a user's own among them. Checks against *a
+reference* compare with PyTorch's own layers or with a published equation, and are part of the tests.
+
+This page is written by `python tests/contract/write_faults.py`; a test compares it with what the tests do.
+
+| planted fault | caught by | made on |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """docs/faults.md as the list of faults has it."""
+    rows = [
+        f"| {fault.name} | {fault.caught_by} | {MADE_ON[fault.caught_by in PROVEN]} |\n" for fault in FAULTS
+    ]
+    return HEAD + "".join(rows)
+
+
+def caught(fault: Fault) -> bool:
+    """Whether the check fails now.  A part so broken that it raises is caught too."""
+    torch.manual_seed(0)
+    try:
+        if fault.caught_by in REFERENCES:
+            REFERENCES[fault.caught_by]()
+            return False
+        block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, **fault.parts})
+        settings = config.Seq2Seq(block=block, encoder_depth=1, decoder_depth=2, vocab=29, max_length=40)
+        check = PROVEN[fault.caught_by]
+        measured = check.measure(make_case(build(settings).eval(), 0))
+        return math.isnan(measured) or measured > check.tolerance
+    except AssertionError:
+        return True
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_caught(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not caught(fault), f"{fault.caught_by} fails without any fault"
+    with monkeypatch.context() as patch:
+        fault.plant(patch)
+        assert caught(fault), f"{fault.caught_by} does not notice: {fault.name}"
+    assert not caught(fault), f"{fault.name} was not taken out again"
+
+
+def test_there_are_many_and_each_check_of_a_run_that_is_named_exists() -> None:
+    assert len(FAULTS) >= 20
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert {fault.caught_by for fault in FAULTS} <= PROVEN.keys() | REFERENCES.keys()
+    assert REFERENCES.keys() <= {fault.caught_by for fault in FAULTS}
+
+
+def test_the_page_lists_what_is_planted() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/contract/write_faults.py"
