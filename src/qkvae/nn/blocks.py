@@ -39,6 +39,11 @@ class PreNormBlock(Block):
     """Each part reads the normalised stream and adds to it: x + part(norm(x)).
 
     Xiong et al. 2020, arXiv:2002.04745.  The stack ends with a norm of its own.
+
+    >>> import torch
+    >>> settings = config.Block(dim=8, heads=2, hidden=16, norm_order="pre")
+    >>> PreNormBlock(settings, length=16, cross=False)(torch.zeros(1, 5, 8)).shape
+    torch.Size([1, 5, 8])
     """
 
     def forward(
@@ -60,7 +65,13 @@ class PreNormBlock(Block):
 
 
 class PostNormBlock(Block):
-    """The sum of stream and part is normalised: norm(x + part(x)).  Vaswani et al. 2017, section 3.1."""
+    """The sum of stream and part is normalised: norm(x + part(x)).  Vaswani et al. 2017, section 3.1.
+
+    >>> import torch
+    >>> settings = config.Block(dim=8, heads=2, hidden=16, norm_order="post")
+    >>> PostNormBlock(settings, length=16, cross=False)(torch.zeros(1, 5, 8)).shape
+    torch.Size([1, 5, 8])
+    """
 
     def forward(
         self,

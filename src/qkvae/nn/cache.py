@@ -16,6 +16,12 @@ class Past:
     """One block's keys and values of the places so far, with room for more.
 
     A sentence's hypotheses stand side by side: its keys are theirs at place 0, then theirs at place 1, …
+
+    >>> past = empty_past(sentences=1, key_heads=2, capacity=1, width=4, like=torch.zeros(1))
+    >>> for place in range(3):
+    ...     known = past.append(torch.ones(1, 2, 1, 4), torch.ones(1, 2, 1, 4), place)
+    >>> known.keys.shape
+    torch.Size([1, 2, 3, 4])
     """
 
     keys: Float[Tensor, "b k capacity w"]

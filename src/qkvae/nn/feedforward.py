@@ -17,6 +17,10 @@ class FeedForward(nn.Module):
     - relu: max(0, x W₁ + b₁) W₂ + b₂, Vaswani et al. 2017, arXiv:1706.03762, equation 2
     - gelu: x·Φ(x) in place of the maximum, Hendrycks and Gimpel 2016, arXiv:1606.08415
     - swiglu: (silu(x W₁ + b₁) ⊙ (x W₃ + b₃)) W₂ + b₂, Shazeer 2020, arXiv:2002.05202
+
+    >>> import torch
+    >>> FeedForward(Block(dim=8, heads=2, hidden=16))(torch.zeros(1, 5, 8)).shape
+    torch.Size([1, 5, 8])
     """
 
     def __init__(self, block: Block) -> None:

@@ -70,7 +70,7 @@ def finish(
         "sentences": chosen.sentences,
     }
     run.log({"event": "final", **figures})
-    _write_report(run, corpus, encoded, model, chosen, command, figures)
+    _write_report(run, corpus, model, chosen, command, figures)
     _write_card(run, corpus, model, chosen, command, licence)
 
 
@@ -104,7 +104,6 @@ def choose_length_penalty(
 def _write_report(
     run: Run,
     corpus: Corpus,
-    encoded: Encoded,
     model: Seq2Seq,
     chosen: Chosen,
     command: str,

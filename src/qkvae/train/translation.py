@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from qkvae.config import Generation, Training, Translation, TranslationData
@@ -131,7 +131,7 @@ class TranslationObjective:
         self.training: Training = config.training
 
     @property
-    def device(self) -> Any:
+    def device(self) -> torch.device:
         """Where the model is."""
         return self.seq2seq.head.weight.device
 
