@@ -1,8 +1,9 @@
 """The class assignment under Lightning: English to Italian, word vocabulary, until the loss is 3.5 or less.
 
-The same recipe, data, loss, optimiser and schedule as ``qkvae train translation --config recipes/europarl-en-it.toml``,
-but Lightning's Trainer runs the loop.  Writes Lightning's own training log (CSV) and prints the figures on the validation
-part: label-smoothed loss per target token that is not padding, and BLEU.
+The same recipe, data, loss, optimiser and schedule as
+``qkvae train translation --config recipes/europarl-en-it.toml``, but Lightning's Trainer runs the loop.  Writes
+Lightning's own training log (CSV) and prints the figures on the validation part: label-smoothed loss per target
+token that is not padding, and BLEU.
 
     QKVAE_DATA=/path/to/data python benchmarks/class_assignment.py --steps 1500 --out runs/europarl-lightning
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger
+
 from qkvae.cli.recipe import read_recipe
 from qkvae.config import Translation, from_dict
 from qkvae.evaluate import evaluate
@@ -29,9 +31,13 @@ RECIPE = Path(__file__).parent.parent / "recipes" / "europarl-en-it.toml"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=1500, help="optimiser steps")
-    parser.add_argument("--out", type=Path, default=Path("runs/europarl-lightning"), help="folder of the training log")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/europarl-lightning"), help="folder of the training log"
+    )
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="another recipe of the same kind")
     asked = parser.parse_args()
 
