@@ -1,8 +1,8 @@
 """The class assignment under Lightning: English to Italian, word vocabulary, until the loss is 3.5 or less.
 
 The same recipe, data, loss, optimiser and schedule as
-``qkvae train translation --config recipes/europarl-en-it.toml``, but Lightning's Trainer runs the loop.  Writes
-Lightning's own training log (CSV) and prints the figures on the validation part: label-smoothed loss per target
+``qkvae train translation --config recipes/europarl-en-it.toml``, but Lightning's Trainer runs the loop.
+Writes a training log (CSV), and prints the figures on the validation part: label-smoothed loss per target
 token that is not padding, and BLEU.
 
     QKVAE_DATA=/path/to/data python benchmarks/class_assignment.py --steps 1500 --out runs/europarl-lightning
