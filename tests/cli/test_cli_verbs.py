@@ -114,3 +114,32 @@ def test_data_check(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "2 duplicates\n"
     assert main(["data", "check", "translation", "a.tsv", "--source", "en", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"duplicates": 2}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "runs/x --nbest 2 a b c",
+        "runs/x a --nbest 2 b c",
+        "--nbest 2 runs/x a b c",
+        "runs/x a b c --nbest 2",
+        "runs/x --nbest 2 a --beam 5 b c",
+    ],
+)
+def test_options_may_stand_anywhere(
+    api: types.SimpleNamespace, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["use", *words.split()]) == 0
+    assert api.loaded.groups == [["a", "b", "c"]]
+    assert api.loaded.generation.nbest == 2
+    for verb in (
+        "eval runs/x --json a b",
+        "compare runs/x --json runs/y a b",
+        "compare runs/x runs/y --json a b",
+    ):
+        capsys.readouterr()
+        assert main(verb.split()) == 0
+        assert list(json.loads(capsys.readouterr().out).values()).count(["a", "b"]) == 1
+    assert main(["data", "check", "translation", "--max-length", "50", "a", "b"]) == 0
+    assert main(["train", "translation", "--steps", "3", "a", "--quiet", "b", "--out", "x"]) == 0
+    assert api.calls[-2][1] == api.calls[-1][1].data.paths == ("a", "b")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cyclopts import App
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
-from qkvae.cli.terminal import as_epilogue, put, say_working, to_json
+from qkvae.cli.terminal import as_epilogue, put, require_data, say_working, to_json
 from qkvae.cli.train import combine
 from qkvae.config import TASKS, from_dict
 
@@ -24,9 +24,7 @@ def _command(task: str) -> Callable[..., int]:
     """The function behind ``qkvae data check TASK``."""
 
     def check(
-        data: tuple[str, ...],
-        /,
-        *,
+        *data: str,
         json: bool = False,
         settings: Settings,
     ) -> int:
@@ -35,10 +33,11 @@ def _command(task: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Files to check, or the name of a data set.
+            Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
         json
             One JSON document instead of a table.
         """
+        require_data(data)
         asked = from_dict(TASKS[task], combine(data, settings, {})).data
 
         from qkvae import api

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qkvae.cli.terminal import put, put_document, say_working
+from qkvae.cli.terminal import put, put_document, require_data, say_working
 
 
 def evaluate(
     run: Path,
-    data: tuple[str, ...],
     /,
-    *,
+    *data: str,
     source: str | None = None,
     target: str | None = None,
     json: bool = False,
@@ -23,7 +22,7 @@ def evaluate(
     run
         Folder of the run.
     data
-        Files in a form the task reads.
+        Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
     source
         Column of the source sentences, by name or by number from 0.
     target
@@ -33,6 +32,7 @@ def evaluate(
     """
     from qkvae import api
 
+    require_data(data)
     say_working(f"translating {' and '.join(data)}")
     put_document(api.load(run).evaluate(data, source=source, target=target), json)
     return 0
@@ -41,9 +41,8 @@ def evaluate(
 def compare(
     run: Path,
     other: Path,
-    data: tuple[str, ...],
     /,
-    *,
+    *data: str,
     source: str | None = None,
     target: str | None = None,
     json: bool = False,
@@ -57,7 +56,7 @@ def compare(
     other
         Folder of the other.
     data
-        Files in a form the task reads.
+        Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
     source
         Column of the source sentences, by name or by number from 0.
     target
@@ -67,6 +66,7 @@ def compare(
     """
     from qkvae import api
 
+    require_data(data)
     say_working(f"translating {' and '.join(data)} with {run} and with {other}")
     put_document(api.compare(run, other, data, source=source, target=target), json)
     return 0

@@ -20,6 +20,18 @@ def say_working(text: str) -> None:
         say(text)
 
 
+def require_data(data: tuple[str, ...]) -> None:
+    """Refuse a verb without the DATA it is about.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not data:
+        raise ValueError(
+            "DATA requires an argument: two aligned files, a table, a zip or the name of a data set"
+        )
+
+
 def as_epilogue(examples: str) -> str:
     """Examples as they end a help page."""
     return "Examples:\n" + "\n".join(f"  {line}".rstrip() for line in examples.splitlines())

@@ -29,9 +29,7 @@ def _command(task: str) -> Callable[..., int]:
     """The function behind ``qkvae train TASK``."""
 
     def train(
-        data: tuple[str, ...] = (),
-        /,
-        *,
+        *data: str,
         config: Path | None = None,
         out: Path | None = None,
         overwrite: bool = False,
@@ -45,7 +43,8 @@ def _command(task: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Files to learn from, or the name of a data set; the embedded default if none.
+            Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set; the embedded
+            default if none.
         config
             A recipe (TOML); what is typed here wins over it.
         out

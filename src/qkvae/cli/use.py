@@ -21,9 +21,8 @@ _READ = 1 << 16
 
 def _use(
     run: Path,
-    text: tuple[str, ...] = (),
     /,
-    *,
+    *text: str,
     file: Path | None = None,
     json: bool = False,
     settings: Settings,
