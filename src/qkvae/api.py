@@ -135,7 +135,7 @@ def compare(
     a, b = load(first), load(second)
     pairs = read_pairs(listed(paths), source, target, minimum=1)
     found = compare_runs(a.translator, b.translator, pairs)
-    return {**found, "notes": [str(note) for note in pairs.notes]}
+    return {"runs": [str(first), str(second)], **found, "notes": [str(note) for note in pairs.notes]}
 
 
 def check(
@@ -190,7 +190,7 @@ def _continue(
         f"{len(corpus.train):,} training and {len(corpus.valid):,} validation pairs, vocabulary of "
         f"{len(run.tokenizer):,} tokens, {count:,} parameters; {machine.describe()}"
     )
-    minutes = config.training.minutes or (None if config.training.steps else 10.0)
+    minutes = config.training.time_limit
     recorded = run.resolved.get("replay")
     plans: list[Plan] | None = plans_of(recorded) if recorded else None
     loop = Loop(
@@ -200,7 +200,7 @@ def _continue(
         reporter,
         replay=plans,
         begun=begun,
-        ending=reserved(minutes) if minutes else 0.0,
+        ending=reserved(minutes),
     )
     try:
         loop.fit()
@@ -257,6 +257,6 @@ def _command(task: str, config: Translation, out: Path) -> str:
         words += ["--valid", *config.data.valid]
     training = config.training
     words += (
-        ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.minutes or 10)]
+        ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.time_limit)]
     )
     return shlex.join([*words, "--out", str(out)])

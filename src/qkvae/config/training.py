@@ -99,6 +99,15 @@ class Training:
                 f"minutes is {self.minutes} and steps is {self.steps}: give one of them, the other follows"
             )
 
+    @property
+    def time_limit(self) -> float | None:
+        """Minutes after which the training ends; None if it ends after ``steps``.
+
+        >>> Training().time_limit, Training(steps=5).time_limit
+        (10.0, None)
+        """
+        return None if self.steps is not None else self.minutes or 10.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Saving:

@@ -35,8 +35,8 @@ class Chosen:
 
 
 def reserved(minutes: float | None) -> float:
-    """Seconds to keep for the ending of a training of so many minutes."""
-    return 60 * (minutes or 10.0) * _SHARE
+    """Seconds to keep for the ending of a training of so many minutes; none of one that counts steps."""
+    return 60 * minutes * _SHARE if minutes is not None else 0.0
 
 
 def is_finished(run: Run) -> bool:

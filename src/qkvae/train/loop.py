@@ -79,7 +79,7 @@ class Loop:
         else:
             before, plan = self._restore(*saved)
             used, known = used + before, [plan, *(p for p in known if p.step > plan.step)]
-        minutes = self.training.minutes or (None if self.training.steps else 10.0)
+        minutes = self.training.time_limit
         self.planner = Planner(
             steps=self.training.steps,
             seconds=None if minutes is None else 60 * minutes,
