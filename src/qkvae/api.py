@@ -256,7 +256,5 @@ def _command(task: str, config: Translation, out: Path) -> str:
     if config.data.valid:
         words += ["--valid", *config.data.valid]
     training = config.training
-    words += (
-        ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.time_limit)]
-    )
+    words += ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.time_limit)]
     return shlex.join([*words, "--out", str(out)])
