@@ -59,15 +59,18 @@ def _command(task: str) -> Callable[..., int]:
 
 
 def _app() -> App:
+    epilogue = as_epilogue(next(iter(EXAMPLES.values())))
     tasks = App(
-        name="check", help="Say what is doubtful in the data: duplicates, leaks, swapped sides, what is cut."
+        name="check",
+        help="Say what is doubtful in the data: duplicates, leaks, swapped sides, what is cut.",
+        help_epilogue=epilogue,
     )
     for task in TASKS:
         sentence = f"Check data for the task {task}."
         tasks.command(
             _command(task), name=task, help=sentence, help_epilogue=as_epilogue(EXAMPLES.get(task, ""))
         )
-    data = App(name="data")
+    data = App(name="data", help_epilogue=epilogue)
     data.command(tasks)
     return data
 

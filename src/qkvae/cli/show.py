@@ -17,7 +17,7 @@ def look(run: Path, text: str, /, *, out: Path = Path("look.html")) -> int:
     text
         The input.
     out
-        The page to write.
+        The page to write; look.html if not given.
     """
     from qkvae import api
 
