@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qkvae.data.files import LONGEST_LINE
-from qkvae.data.pairs import Pairs, fingerprint
+from qkvae.data.files import LONGEST_LINE, Lines, TextFile
+from qkvae.data.pairs import Pairs, Tally, fingerprint
 from qkvae.data.sources import MINIMUM_PAIRS, read_pairs
 
 ENGLISH = [f"{n} dogs play" for n in range(20)]
@@ -396,3 +396,9 @@ def test_fingerprint_knows_content_and_order_only(tmp_path: Path) -> None:
     assert fingerprint(pairs) != fingerprint(Pairs(GERMAN, ENGLISH))
     assert fingerprint(pairs) != fingerprint(Pairs(ENGLISH[::-1], GERMAN[::-1]))
     assert fingerprint(pairs) != fingerprint(pairs.select(range(19)))
+
+
+def test_a_byte_order_mark_before_a_line_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "marked.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + b"a" * (LONGEST_LINE + 50) + b"\nsecond\n")
+    assert list(Lines(TextFile(path), Tally())) == [None, "second"]

@@ -105,10 +105,11 @@ class Lines:
         number = 0
         while raw := stream.readline(LONGEST_LINE + 1):
             number += 1
+            unfinished = len(raw) > LONGEST_LINE and not raw.endswith(b"\n")
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
                 tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
-            if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+            if unfinished:
                 length = len(raw) + _skip_line(stream)
                 what = f"lines of more than {LONGEST_LINE:,} bytes were dropped with their pairs"
                 tally.add("too long", what, f"{name}:{number}: {length:,} bytes")
