@@ -59,13 +59,13 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         wants_gradient = any(ctx.needs_input_grad[:2])
         d_features = torch.empty_like(features) if wants_gradient else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
-        nll = features.new_zeros((), dtype=torch.float64)
+        nll = features.new_zeros((), dtype=_summed(features))
         for start in range(0, len(features), _CHUNK):
             rows = slice(start, start + _CHUNK)
             target = targets[rows, None]
             logits = (features[rows] @ weight.T).float()
             p = torch.softmax(logits, dim=-1)
-            nll += _negative_log(p, logits, target).sum(dtype=torch.float64)
+            nll += _negative_log(p, logits, target).sum(dtype=nll.dtype)
             if d_features is not None and d_weight is not None:
                 # d loss / d logits = p − (1 − ε)·[target] − ε/V; the constant ε/V is subtracted at the end.
                 p.scatter_add_(1, target, p.new_full((1, 1), smoothing - 1).expand_as(target))
@@ -75,12 +75,12 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                     d_weight.addmm_(p.T, features[rows])
                 else:
                     d_weight += p.T @ features[rows]
-        loss = nll
+        loss = nll.clone()
         if smoothing:
             # Σ_v ln p(v) needs no pass over the logits: their mean is features · (mean row of the weight).
             centre, total = weight.float().mean(0), features.float().sum(0)
             log_sum = nll + _at_targets(features, weight, targets)
-            smooth = log_sum - (total @ centre).double()
+            smooth = log_sum - (total @ centre).to(nll.dtype)
             loss = (1 - smoothing) * nll + smoothing * smooth
             if d_features is not None and d_weight is not None:
                 d_features -= (smoothing * centre).to(d_features.dtype)
@@ -111,4 +111,9 @@ def _negative_log(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
 
 def _at_targets(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """The logits of the targets, summed."""
-    return (features.float() * weight[targets].float()).sum(dtype=torch.float64)
+    return (features.float() * weight[targets].float()).sum(dtype=_summed(features))
+
+
+def _summed(x: Tensor) -> torch.dtype:
+    """In which arithmetic a long sum is made: double precision, but Apple's GPUs have none."""
+    return torch.float32 if x.device.type == "mps" else torch.float64
