@@ -66,7 +66,8 @@ def train(
     out = Path(out) if out is not None else Path("runs") / task
     require_free(out, overwrite)
     require_sink(config.saving.sink)
-    plans = plans_of(Run.open(replay, task).records()) if replay is not None else None
+    replayed = Run.open(replay, task) if replay is not None else None
+    plans = _plans(replayed) if replayed is not None else None
     reporter = make_reporter(quiet)
     corpus = _read(config, reporter)
     reporter.say("learning a vocabulary from the training pairs")
@@ -74,7 +75,11 @@ def train(
     encoded = _encode(corpus, tokenizer, config, reporter)
     longest = max(config.model.max_length, config.data.max_length)
     model = replace(config.model, vocab=len(tokenizer), max_length=longest)
-    machine = choose_machine(config.training)
+    # Other arithmetic gives other bits, so a run is repeated on what it was made on.
+    if replayed is not None:
+        machine = same_machine(replayed.resolved.get("machine", {}))
+    else:
+        machine = choose_machine(config.training)
     resolved = {
         "machine": {"device": machine.device, "precision": machine.precision, "threads": machine.threads},
         "command": _command(task, config, out),
@@ -102,7 +107,7 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
     if is_finished(run):
         reporter.say(f"{run.path} is finished: nothing is left to train")
         return LoadedRun(run)
-    machine = same_machine(run.resolved["machine"])
+    machine = same_machine(run.resolved.get("machine", {}))
     corpus = _read(run.config, reporter)
     if not run.is_prepared:
         run.save_tokenizer(train_tokenizer(corpus.train, run.config.data))
@@ -154,6 +159,20 @@ def check(
     return check_pairs(pairs, held_out, max_length=max_length)
 
 
+def _plans(run: Run) -> list[Plan]:
+    """The plans that a run's log tells of.
+
+    Raises:
+        ValueError: it tells of none.
+    """
+    plans = plans_of(run.records())
+    if not plans:
+        raise ValueError(
+            f"{run.path / 'metrics.jsonl'} tells of no plan to replay: give a run that was trained"
+        )
+    return plans
+
+
 def _read(config: Translation, reporter: Reporter) -> Corpus:
     """The sentence pairs; what was handled in them is said."""
     paths = (*config.data.paths, *config.data.valid)
@@ -168,9 +187,10 @@ def _encode(corpus: Corpus, tokenizer: Tokenizer, config: Translation, reporter:
     """The sentence pairs as token ids; what is left out is said."""
     reporter.say("encoding the pairs")
     encoded = encode_corpus(corpus, tokenizer, config.data)
-    if encoded.left_out:
-        longest = config.data.max_length
-        reporter.say(f"note: {encoded.left_out:,} training pairs have more than {longest} tokens: left out")
+    longest = config.data.max_length
+    for part, count in (("training", encoded.left_out), ("validation", encoded.valid_left_out)):
+        if count:
+            reporter.say(f"note: {count:,} {part} pairs have more than {longest} tokens: left out")
     return encoded
 
 
@@ -212,7 +232,7 @@ def _continue(
     if minutes is not None:
         seconds = max(1.0, 60 * minutes - loop.planner.used() - 0.3 * reserved(minutes))
     resolved = run.resolved
-    finish(run, corpus, encoded, reporter, resolved["command"], resolved["licence"], seconds)
+    finish(run, encoded, reporter, resolved["command"], resolved["licence"], seconds)
     return LoadedRun(run)
 
 
@@ -250,7 +270,8 @@ def _passport(corpus: Corpus) -> dict[str, Any]:
 
 def _command(task: str, config: Translation, out: Path) -> str:
     """The command that made this run: as it was typed, or the nearest to what Python was asked."""
-    if Path(sys.argv[0]).name in ("qkvae", "qkvae.exe", "__main__.py"):
+    program = Path(sys.argv[0])
+    if program.stem == "qkvae" or (program.name, program.parent.name) == ("__main__.py", "qkvae"):
         return shlex.join(["qkvae", *sys.argv[1:]])
     words = ["qkvae", "train", task, *config.data.paths]
     if config.data.valid:

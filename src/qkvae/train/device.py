@@ -57,10 +57,17 @@ def same_machine(facts: dict[str, Any]) -> Machine:
     """What a run was begun on, to go on with the same bits.
 
     Raises:
-        ValueError: its device is not there.
+        ValueError: its device is not there, or the facts do not say what it was.
     """
-    _choose_device(facts["device"])
-    return Machine(**facts)
+    try:
+        machine = Machine(**facts)
+    except TypeError:
+        raise ValueError(
+            "the run's config.json does not say what machine it was begun on (resolved.machine): "
+            "put the file back as it was"
+        ) from None
+    _choose_device(machine.device)
+    return machine
 
 
 def _choose_device(asked: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from qkvae.config import Generation, to_dict
+from qkvae.data.pairs import Pairs
 from qkvae.data.tokenizer import EOS, Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.report import ReportFacts, Sample, align, write_report
@@ -16,7 +17,7 @@ from qkvae.metrics import bleu, chrf
 from qkvae.models import Seq2Seq, build
 from qkvae.run import CARD, Facts, Figure, Run, Source, write_card
 from qkvae.train.progress import Reporter
-from qkvae.train.translation import Corpus, Encoded
+from qkvae.train.translation import Encoded
 
 _SHARE = 0.04  # part of the minutes kept for the ending
 _PENALTIES = tuple(i / 5 for i in range(11))
@@ -46,7 +47,6 @@ def is_finished(run: Run) -> bool:
 
 def finish(
     run: Run,
-    corpus: Corpus,
     encoded: Encoded,
     reporter: Reporter,
     command: str,
@@ -70,8 +70,8 @@ def finish(
         "sentences": chosen.sentences,
     }
     run.log({"event": "final", **figures})
-    _write_report(run, corpus, model, chosen, command, figures)
-    _write_card(run, corpus, model, chosen, command, licence)
+    _write_report(run, encoded.valid_texts, model, chosen, command, figures)
+    _write_card(run, encoded, model, chosen, command, licence)
 
 
 def choose_length_penalty(
@@ -85,7 +85,8 @@ def choose_length_penalty(
     found: list[list[Hypothesis]] = []
     begun = time.monotonic()
     for start in range(0, len(sources), settings.batch):
-        found += finished_hypotheses(model, sources[start : start + settings.batch], settings)
+        some = sources[start : start + settings.batch]
+        found += finished_hypotheses(model, some, settings, model.settings.max_length)
         if seconds is not None and time.monotonic() - begun > seconds:
             break
     references = encoded.valid_texts.targets[: len(found)]
@@ -103,7 +104,7 @@ def choose_length_penalty(
 
 def _write_report(
     run: Run,
-    corpus: Corpus,
+    valid: Pairs,
     model: Seq2Seq,
     chosen: Chosen,
     command: str,
@@ -113,15 +114,15 @@ def _write_report(
     shown = range(min(_SAMPLES, len(chosen.translations)))
     samples = [
         Sample(
-            source=corpus.valid.sources[i],
-            reference=corpus.valid.targets[i],
+            source=valid.sources[i],
+            reference=valid.targets[i],
             translation=run.tokenizer.decode(chosen.translations[i].ids),
         )
         for i in shown
     ]
     with torch.inference_mode():
         alignments = [
-            align(model, run.tokenizer, corpus.valid.sources[i], _as_written(chosen.translations[i]))
+            align(model, run.tokenizer, valid.sources[i], _as_written(chosen.translations[i]))
             for i in shown[:_PICTURES]
         ]
     facts = ReportFacts(
@@ -143,7 +144,7 @@ def _as_written(hypothesis: Hypothesis) -> list[int]:
 
 
 def _write_card(
-    run: Run, corpus: Corpus, model: Seq2Seq, chosen: Chosen, command: str, licence: str | None
+    run: Run, encoded: Encoded, model: Seq2Seq, chosen: Chosen, command: str, licence: str | None
 ) -> None:
     """README.md, the model card."""
     data = run.config.data
@@ -157,8 +158,8 @@ def _write_card(
     where = f"first {chosen.sentences} validation pairs"
     card = Facts(
         sources=(
-            Source(role="training", name=train, examples=len(corpus.train)),
-            Source(role="validation", name=valid, examples=len(corpus.valid)),
+            Source(role="training", name=train, examples=len(encoded.train)),
+            Source(role="validation", name=valid, examples=len(encoded.valid)),
         ),
         parameters=sum(p.numel() for p in model.parameters()),
         command=command,

@@ -13,6 +13,7 @@ from qkvae.config import Generation, Training, Translation, TranslationData
 from qkvae.data.batches import Batches, DropoutPairs, PairSource, SentencePairs, Seq2SeqBatch
 from qkvae.data.defaults import default_pairs
 from qkvae.data.pairs import Pairs, fingerprint
+from qkvae.data.ragged import Ints
 from qkvae.data.sources import read_pairs
 from qkvae.data.splits import split_pairs
 from qkvae.data.tokenizer import Tokenizer
@@ -88,12 +89,15 @@ class Encoded:
     left_out: int
     """Training pairs with a side longer than the limit."""
 
+    valid_left_out: int = 0
+    """Validation pairs likewise."""
+
 
 def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -> Encoded:
-    """Encode both parts; training pairs longer than the limit are left out and counted.
+    """Encode both parts; pairs longer than the limit are left out and counted.
 
     Raises:
-        ValueError: no training pair is short enough.
+        ValueError: no training pair, or no validation pair, is short enough.
     """
     sides = corpus.train.sources, corpus.train.targets
     words = None
@@ -102,20 +106,28 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
         plain = SentencePairs(words[0].encode(), words[1].encode())
     else:
         plain = SentencePairs(tokenizer.encode_batch(sides[0]), tokenizer.encode_batch(sides[1]))
-    longest = np.maximum(plain.sources.lengths, plain.targets.lengths)
-    rows = np.flatnonzero(longest < data.max_length)
-    if not len(rows):
-        raise ValueError(
-            f"every training pair is longer than max_length {data.max_length} tokens (the shortest has "
-            f"{int(longest.min())}): raise --max-length, or use shorter sentences"
-        )
+    rows = _short_enough(plain, data.max_length, "training")
     train: PairSource = plain[rows]
     if words is not None:
         train = DropoutPairs(words[0][rows], words[1][rows], data.bpe_dropout)
     valid = SentencePairs(
         *(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets))
     )
-    return Encoded(train, valid, corpus.valid, len(plain) - len(rows))
+    kept = _short_enough(valid, data.max_length, "validation")
+    texts = corpus.valid.select(kept.tolist())
+    return Encoded(train, valid[kept], texts, len(plain) - len(rows), len(valid) - len(kept))
+
+
+def _short_enough(pairs: SentencePairs, max_length: int, part: str) -> Ints:
+    """The rows whose sides, each with its end token, have at most ``max_length`` tokens."""
+    longest = np.maximum(pairs.sources.lengths, pairs.targets.lengths)
+    rows = np.flatnonzero(longest < max_length)
+    if not len(rows):
+        raise ValueError(
+            f"every {part} pair is longer than max_length {max_length} tokens (the shortest has "
+            f"{int(longest.min())}): raise --max-length, or use shorter sentences"
+        )
+    return rows
 
 
 class TranslationObjective:
@@ -165,7 +177,8 @@ class TranslationObjective:
         loss, nll = validation_loss(self.seq2seq, self.encoded.valid, self.smoothing)
         count = min(_WATCHED, len(self.encoded.valid))
         greedy = Generation(beam=1, batch=64)
-        found = generate(self.seq2seq, [self.encoded.valid.sources[i] for i in range(count)], greedy)
+        sources = [self.encoded.valid.sources[i] for i in range(count)]
+        found = generate(self.seq2seq, sources, greedy, self.seq2seq.settings.max_length)
         texts = [self.tokenizer.decode(best[0].ids) for best in found]
         score = bleu(texts, self.encoded.valid_texts.targets[:count])
         return {"valid_loss": loss, "valid_nll": nll, "perplexity": perplexity(nll), "bleu": score.score}
