@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -241,10 +242,16 @@ class Batches:
                 num_workers=self.workers,
                 multiprocessing_context="spawn",
                 prefetch_factor=4,
+                worker_init_fn=_leave_interrupts,
                 generator=torch.Generator(),  # the loader draws a number: not from the training's generator
             )
         for each in arrays:
             yield each.batch()
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal: the training answers it, and needs its workers to save."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Numbered(Dataset[_Arrays]):
