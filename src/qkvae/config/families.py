@@ -26,7 +26,7 @@ class Seq2Seq:
     """One matrix for both embeddings and the head, for target embedding and head, or for none of them."""
 
     max_length: int = 512
-    """Longest sequence, in tokens, that learned and relative positions are made for."""
+    """Longest sequence, in tokens, that the model reads or writes; learned positions are made for so many."""
 
     vocab: int = 0
     """Size of the vocabulary; comes from the tokenizer, never typed."""

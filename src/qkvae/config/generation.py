@@ -56,5 +56,6 @@ class Generation:
         if not self.sample and self.nbest > self.beam:
             raise ValueError(f"nbest is {self.nbest}, but the beam holds {self.beam}: use beam {self.nbest}")
         unused = [name for name in ("top_k", "top_p", "min_p") if getattr(self, name) is not None]
+        unused += ["temperature"] * (self.temperature != 1)
         if unused and not self.sample:
             raise ValueError(f"{unused[0]} has no effect without sample: add sample, or leave it out")

@@ -85,7 +85,7 @@ def collect_look(
     settings = settings or Generation()
     source = tokenizer.encode(sentence)
     _check_length(source, "sentence")
-    best = generate(model, [source], settings)[0][0]
+    best = generate(model, [source], settings, model.settings.max_length)[0][0]
     written = list(best.ids) if best.cut else [*best.ids, EOS]
     return look_at(model, tokenizer, sentence, written, note=_note(model, settings, best), run=run)
 
