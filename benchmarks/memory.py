@@ -39,6 +39,7 @@ encoded = encode_corpus(corpus, train_tokenizer(corpus.train, data), data)
 assert len(encoded.train)
 """
 
+MULTI30K = "multi30k/train.en.gz multi30k/train.de.gz --valid multi30k/val.en.gz multi30k/val.de.gz"
 SMALL = ["--model.dim", "32", "--model.heads", "2", "--model.hidden", "64", "--model.encoder-depth", "1"]
 
 
@@ -81,21 +82,9 @@ def main() -> None:
         folder = Path(name)
         count = 2000 if options.tiny else COUNT
         many = write_pairs(folder, count, options.tiny)
-        data = [
-            "multi30k/train.en.gz",
-            "multi30k/train.de.gz",
-            "--valid",
-            "multi30k/val.en.gz",
-            "multi30k/val.de.gz",
-        ]
+        data, steps = many if options.tiny else MULTI30K.split(), "2" if options.tiny else "20"
+        train = ["train", "translation", *data, "--steps", steps, "--validations", "1"]
         small = SMALL if options.tiny else []
-        train = [
-            "train",
-            "translation",
-            *(many if options.tiny else data),
-            "--steps",
-            "2" if options.tiny else "20",
-        ]
         vocab = "300" if options.tiny else "8000"
         commands = {
             "training, standard model": [CLI, *train, *small, "--out", f"{name}/run"],

@@ -169,16 +169,18 @@ def circumstances(options: argparse.Namespace) -> str:
             versions.append(f"no {name}")
     clock = "CPU seconds" if options.threads == 1 else "wall clock"
     peer = f"; peer {options.peer.name} at {commit(options.peer)}" if options.peer else ""
-    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     return (
-        f"`{command}`, {time.strftime('%Y-%m-%d')}, "
-        f"{platform.machine()} with {os.cpu_count()} cores, {load}; threads {options.threads}, {clock}; "
-        f"{', '.join(versions)}{peer}"
+        f"`{command}`, qkvae at {commit(Path(__file__).parent)}, {time.strftime('%Y-%m-%d')}, "
+        f"{platform.machine()} with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
+        f"threads {options.threads}, {clock}; {', '.join(versions)}{peer}"
     )
 
 
 def commit(path: Path) -> str:
-    """The commit of a checkout, marked if files were changed since."""
-    words = ["git", "-C", str(path), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    return subprocess.run(words, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+    """The commit of a checkout, marked "-dirty" if files were changed since."""
+    words = ["git", "-C", str(path), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(words, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"

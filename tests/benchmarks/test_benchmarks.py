@@ -121,14 +121,17 @@ def test_a_candidate_that_fails_is_an_error(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_the_peers_checkout_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peers_checkout_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-    from timing import circumstances
+    from timing import circumstances, commit
 
-    options = argparse.Namespace(threads=1, peer=FOLDER.parent)
-    if not (FOLDER.parent / ".git").exists():
-        pytest.skip("not a checkout")
-    assert re.search(r"peer \S+ at [0-9a-f]{40}(-dirty)?", circumstances(options))
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
+    words = ["git", "-C", str(tmp_path), *who, "commit", "-q", "--allow-empty", "-m", "first"]
+    subprocess.run(words, check=True)
+    assert re.fullmatch("[0-9a-f]{12}", commit(tmp_path))
+    options = argparse.Namespace(threads=1, peer=tmp_path)
+    assert f"peer {tmp_path.name} at {commit(tmp_path)}" in circumstances(options)
 
 
 def test_an_exponent_is_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
