@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.testing import assert_close
 
 from qkvae import config
 from qkvae.models import FAMILIES, Seq2Seq, build
@@ -120,21 +119,30 @@ def test_what_is_not_a_number_does_not_hold() -> None:
     assert difference(torch.tensor([200.0]), torch.tensor([100.0])) == 1.0
 
 
+COMPILED = """
+import torch
+from qkvae import config
+from qkvae.models import build
+from qkvae.prove.case import make_case
+from qkvae.prove.rows import difference
+
+block = config.Block(dim=16, heads=4, hidden=24, {parts})
+model = build(config.Seq2Seq(block=block, encoder_depth=1, decoder_depth=2, vocab=29)).eval()
+batch = make_case(model, 0).batch
+logits = [f(batch.source, batch.target_in, batch.source_lengths) for f in (torch.compile(model), model)]
+gradients = [torch.autograd.grad(x.square().mean(), list(model.parameters())) for x in logits]
+print(max(difference(*pair) for pair in [logits, *zip(*gradients)]))
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [{}, {"positions": "rotary", "key_heads": 2, "activation": "swiglu"}])
-def test_compiled_is_eager(parts: dict[str, Any], tmp_path: Path) -> None:
-    """Where there is a compiler; values and gradients."""
-    model = shaken(tiny(**parts)).eval()
-    batch = make_case(model, 0).batch
-    try:
-        compiled: nn.Module = torch.compile(model)  # pyright: ignore
-        fast = compiled(batch.source, batch.target_in, batch.source_lengths)
-    except Exception as error:  # no compiler is no fault of the model's
-        if "compiler" in str(error).lower() or "CppCompile" in type(error).__name__:
-            pytest.skip(f"torch.compile does not work here: {error}")
-        raise
-    slow = model(batch.source, batch.target_in, batch.source_lengths)
-    assert_close(fast, slow, rtol=0, atol=1e-5)
-    gradients = [torch.autograd.grad(x.square().mean(), list(model.parameters())) for x in (fast, slow)]
-    for one, other in zip(*gradients, strict=True):
-        assert_close(one, other, rtol=0, atol=1e-5)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("parts", ["", "positions='rotary', key_heads=2, activation='swiglu'"])
+def test_compiled_is_eager(parts: str) -> None:
+    """Values and gradients, where there is a compiler; in a process whose signatures are not checked."""
+    script = [sys.executable, "-c", COMPILED.format(parts=parts)]
+    done = subprocess.run(script, capture_output=True, text=True, encoding="utf-8", check=False)
+    if "compiler" in done.stderr.lower() and done.returncode:
+        pytest.skip("there is no compiler for torch.compile here")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1e-5
