@@ -38,14 +38,14 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=rf"device {name} is not there \(found: cpu\)"):
         choose_machine(Training(device=name))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"device {name} is not there"):
-        same_machine({"machine": {"device": name, "precision": "fp32", "threads": 1}})
+        same_machine({"device": name, "precision": "fp32", "threads": 1})
 
 
 def test_a_run_goes_on_as_it_began() -> None:
     facts = {"device": "cpu", "precision": "bf16", "threads": 3}
-    assert same_machine({"machine": facts}) == Machine("cpu", "bf16", 3)
+    assert same_machine(facts) == Machine("cpu", "bf16", 3)
     with pytest.raises(ValueError, match="does not say what machine it was begun on"):
-        same_machine({"machine": {"device": "cpu"}})
+        same_machine({"device": "cpu"})
 
 
 @pytest.mark.parametrize(("quick", "chosen"), [(1.0, "bf16"), (1.9, "fp32")])
