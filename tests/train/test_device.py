@@ -25,8 +25,9 @@ def test_what_is_asked_for_is_taken() -> None:
 
 def test_the_best_device_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose_machine(Training()).device == "mps"
-    assert choose_machine(Training()).precision == "fp32"
+    assert choose_machine(Training()).device == "cpu"  # an Apple GPU is taken when asked for
+    assert choose_machine(Training(device="mps")).device == "mps"
+    assert choose_machine(Training(device="mps")).precision == "fp32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert choose_machine(Training()).device == "cuda"

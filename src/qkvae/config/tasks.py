@@ -46,7 +46,7 @@ class TranslationData:
     """Part of the target probability spread evenly over the vocabulary."""
 
     valid_fraction: float = 0.05
-    """Part split off for validation, by hash of the source side, if valid is not given."""
+    """Part split off for validation, 5,000 pairs at most, by hash of the source, if valid is not given."""
 
     def __post_init__(self) -> None:
         checks.one_of(self, "tokenizer")

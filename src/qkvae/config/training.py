@@ -81,7 +81,7 @@ class Training:
     """Seed of everything random: the order of data, the first weights, dropout."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute."""
+    """Where to compute; auto takes CUDA where there is one, and an Apple GPU (mps) must be asked for."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the products; the weights are kept in fp32 anyway.  auto measures which is quicker."""

@@ -73,7 +73,8 @@ def same_machine(facts: dict[str, Any]) -> Machine:
 def _choose_device(asked: str) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+        # An Apple GPU must be asked for: translating still computes in float64, which it does not have.
+        return "cuda" if there["cuda"] else "cpu"
     if not there[asked]:
         have = ", ".join(name for name, found in there.items() if found)
         raise ValueError(

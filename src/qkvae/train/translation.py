@@ -27,6 +27,7 @@ from qkvae.train.objective import Loss
 _DEFAULT_COUNT = 40_000  # phrases of the embedded default
 _BPE_SIZE = 8000
 _WORDS = 1_000_000
+_MOST_VALID = 5_000  # pairs that are split off at most
 _WATCHED = 500  # validation sentences that are translated at each evaluation
 
 
@@ -61,7 +62,9 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
     )
     if data.valid:
         return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
-    train, valid = split_pairs(pairs, data.valid_fraction)
+    # A share of a large corpus would be more than the evaluations need, and than the minutes allow.
+    share = min(data.valid_fraction, _MOST_VALID / len(pairs))
+    train, valid = split_pairs(pairs, share)
     return Corpus(replace(train, notes=pairs.notes), valid)
 
 
