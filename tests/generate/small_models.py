@@ -81,8 +81,11 @@ class Dice:
     def start(self, source: Tensor, source_lengths: Tensor, beam: int, capacity: int) -> Dice:
         return self
 
-    def step(self, tokens: Tensor, cache: Dice) -> Tensor:
-        return self.logits.repeat(len(tokens), 1)
+    def read(self, tokens: Tensor, cache: Dice) -> Tensor:
+        return tokens[:, None].float()
+
+    def predict(self, features: Tensor) -> Tensor:
+        return self.logits.repeat(len(features), 1)
 
     def reorder(self, rows: Tensor) -> None: ...
 

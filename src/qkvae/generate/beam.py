@@ -13,7 +13,7 @@ from torch import Tensor
 from qkvae.data.tokenizer import BOS, EOS
 from qkvae.generate.candidates import Candidates, best
 from qkvae.generate.hypothesis import Hypothesis
-from qkvae.generate.model import Decodable, State
+from qkvae.generate.model import Decodable, State, predictions
 
 
 def beam_search(
@@ -34,9 +34,14 @@ def beam_search(
     rows = _Frontier(len(source), limits, beam, source.device)
     cache = model.start(source, source_lengths, beam, min(rows.longest, source.shape[1] + 16))
     for length in itertools.count(1):
-        logits = model.step(rows.newest.flatten(), cache)
+        features = model.read(rows.newest.flatten(), cache)
+        scores = rows.scores.flatten()
         # Twice the beam: even if each hypothesis's best continuation is EOS, ``beam`` others are left.
-        candidates = best(logits.float().view(*rows.scores.shape, -1), rows.scores, 2 * beam)
+        parts = [
+            best(logits.view(-1, beam, logits.shape[1]), scores[part].view(-1, beam), 2 * beam)
+            for part, logits in predictions(model, features, beam)
+        ]
+        candidates = parts[0] if len(parts) == 1 else Candidates(*map(torch.cat, zip(*parts, strict=True)))
         kept = rows.advance(candidates, length)
         if kept is not None:
             if not len(kept):

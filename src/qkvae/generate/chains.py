@@ -12,7 +12,7 @@ from torch import Tensor
 from qkvae.data.tokenizer import BOS, EOS
 from qkvae.generate.candidates import forbid
 from qkvae.generate.hypothesis import Hypothesis
-from qkvae.generate.model import Decodable, State
+from qkvae.generate.model import Decodable, State, predictions
 
 Choose = Callable[[Tensor, Tensor, int], Tensor]
 """(logits [live, v], the live rows' numbers [live], step) → tokens [live]."""
@@ -41,12 +41,14 @@ def chains(
     cache = model.start(source, source_lengths, answers, min(max(limits), source.shape[1] + 16))
     tokens = torch.full_like(rows, BOS)
     for step in range(max(limits)):
-        logits = model.step(tokens, cache).float()
-        total = logits.logsumexp(-1)
-        forbid(logits)
-        tokens = choose(logits, rows, step)
-        gained = logits.gather(1, tokens[:, None])[:, 0] - total
-        log_p[rows] += gained.double().masked_fill(done, 0.0)
+        features = model.read(tokens, cache)
+        tokens, gained = torch.empty_like(tokens), torch.empty_like(log_p[rows])
+        for part, logits in predictions(model, features, 1):
+            total = logits.logsumexp(-1)
+            forbid(logits)
+            tokens[part] = choose(logits, rows[part], step)
+            gained[part] = logits.gather(1, tokens[part][:, None])[:, 0] - total
+        log_p[rows] += gained.masked_fill(done, 0.0)
         written[rows, step] = tokens.masked_fill(done, _UNUSED)
         ending = (tokens == EOS) | (limit[rows] == step + 1)
         if not ending.any():

@@ -22,6 +22,8 @@ class State(Protocol):
         ...
 
 
+_ROWS = 64  # 2 MB of logits at a vocabulary of 8,000
+
 S = TypeVar("S", bound=State)
 
 
@@ -45,6 +47,23 @@ class Decodable(Protocol[S]):
         """Read the sources, each for ``beam`` hypotheses of about ``capacity`` tokens."""
         ...
 
-    def step(self, tokens: Int[Tensor, " rows"], cache: S) -> Float[Tensor, "rows v"]:
-        """Logits of the token after each hypothesis's newest; the caller may write over them."""
+    def read(self, tokens: Int[Tensor, " rows"], cache: S) -> Float[Tensor, "rows d"]:
+        """Take each hypothesis's newest token; what the next one is predicted from comes back."""
         ...
+
+    def predict(self, features: Float[Tensor, "rows d"]) -> Float[Tensor, "rows v"]:
+        """Logits of the next tokens; the caller may write over them."""
+        ...
+
+
+def predictions(
+    model: Decodable[Any], features: Float[Tensor, "rows d"], group: int
+) -> Iterator[tuple[slice, Float[Tensor, "part v"]]]:
+    """The logits of some rows at a time, whole groups of neighbouring rows, and which rows they are.
+
+    On a processor all rows' logits would leave its cache before the next operation reads them.
+    """
+    size = max(1, _ROWS // group) * group if features.device.type == "cpu" else max(1, len(features))
+    for start in range(0, len(features), size):
+        rows = slice(start, start + size)
+        yield rows, model.predict(features[rows]).float()

@@ -98,8 +98,16 @@ class Seq2Seq(nn.Module):
 
     def step(self, tokens: Int[Tensor, " rows"], cache: Cache) -> Float[Tensor, "rows v"]:
         """Logits of the token after ``tokens``, the newest of each hypothesis; the cache grows by them."""
+        return self.predict(self.read(tokens, cache))
+
+    def read(self, tokens: Int[Tensor, " rows"], cache: Cache) -> Float[Tensor, "rows d"]:
+        """The first half of `step`: what the head reads."""
         x = self._embed_target(tokens[:, None], cache.length)
-        return self.logits(self.head(self.decoder(x, self.decoder_mask, cache.memories, cache)[:, 0]))
+        return self.decoder(x, self.decoder_mask, cache.memories, cache)[:, 0]
+
+    def predict(self, features: Float[Tensor, "rows d"]) -> Float[Tensor, "rows v"]:
+        """The second half of `step`: the logits, for as many rows at a time as one likes."""
+        return self.logits(self.head(features))
 
     def _embed_target(self, target: Int[Tensor, "b m"], offset: int) -> Float[Tensor, "b m d"]:
         x = self.target_embedding(target)

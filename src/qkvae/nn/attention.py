@@ -178,12 +178,15 @@ def shared(x: Tensor, queries: Tensor) -> Tensor:
 
 
 def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
-    """Whether it is certain, without looking at any tensor, that each query may see some key.
+    """Whether it is certain that each query may see some key.
 
-    A causal query sees its own place, a window holds its own place, and so does a hypothesis; lengths and
-    documents may leave nothing.  Rows of length 0 do not come from `data.batches`, but a mask made by hand
-    may have them.
+    A hypothesis sees itself, a window holds its own place, and without a window the first key is seen by all,
+    unless the row is all padding.  Documents may leave nothing.
     """
-    own_place_exists = offset + n <= m
-    own = mask.lineage is not None or (mask.same_for_all_rows and own_place_exists)
-    return mask.hides_nothing or own
+    if mask.lineage is not None:
+        return True
+    if mask.documents is not None:
+        return False
+    if mask.window is not None:
+        return mask.key_lengths is None and offset + n <= m
+    return mask.every_row_has_keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
@@ -73,6 +74,11 @@ class Mask:
     def same_for_all_rows(self) -> bool:
         """Whether the truth table is the same for every row of the batch."""
         return self.key_lengths is None and self.documents is None and self.lineage is None
+
+    @cached_property
+    def every_row_has_keys(self) -> bool:
+        """Whether no row of the batch is all padding."""
+        return self.key_lengths is None or not len(self.key_lengths) or int(self.key_lengths.min()) > 0
 
     @property
     def hides_nothing(self) -> bool:
