@@ -11,6 +11,8 @@ Nothing heavy is imported until a verb is called.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -20,9 +22,24 @@ if TYPE_CHECKING:
     from qkvae.api import load, train
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
+class _Package(ModuleType):
+    """This package, with its verbs as attributes that are imported when they are asked for."""
+
+    @property
+    def load(self) -> Any:
         from qkvae import api
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'qkvae' has no attribute {name!r}")
+        return api.load
+
+    @property
+    def train(self) -> Any:
+        from qkvae import api
+
+        return api.train
+
+    @train.setter
+    def train(self, room: ModuleType) -> None:
+        """Importing the room of this name binds it here; the verb stays, or it could be called only once."""
+
+
+sys.modules[__name__].__class__ = _Package
