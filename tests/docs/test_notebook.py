@@ -41,11 +41,6 @@ def written(cell: dict[str, Any]) -> list[str]:
     return ["".join(out.get("text") or out["data"]["text/plain"]) for out in cell["outputs"]]
 
 
-def kind(text: str) -> str:
-    """A text without what training decides: figures, and the words of answers."""
-    return "\n".join(line.split("→")[0].split("←")[0].rstrip("0123456789.") for line in text.split("\n"))
-
-
 @pytest.mark.parametrize(
     "length", ["steps=4, validations=2", pytest.param(LENGTH, marks=pytest.mark.slow)], ids=["short", "whole"]
 )
@@ -59,8 +54,8 @@ def test_every_cell_runs(length: str, tmp_path: Path, monkeypatch: pytest.Monkey
     for cell in cells:
         shown = run("".join(cell["source"]).replace(LENGTH, length), names)
         assert len(shown) == len(written(cell))
-        if "shape" in "".join(cell["source"]) or "taps(" in "".join(cell["source"]):
-            assert [kind(text) for text in shown] == [kind(text) for text in written(cell)]
+        if any(part in "".join(cell["source"]) for part in ("taps(run.model)", "Mask(", "FeedForward(")):
+            assert shown == written(cell)
     assert (tmp_path / "look.html").is_file()
 
 
