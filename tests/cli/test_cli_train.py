@@ -87,7 +87,7 @@ def test_every_setting_has_a_flag_that_sets_it(api: types.SimpleNamespace, flag:
     words = [flag.name] if value is None else [flag.name, value]
     if flag.name == "--valid":
         words = ["d.tsv", *words]
-    if flag.name in ("--generation.top-k", "--generation.top-p", "--generation.min-p"):
+    if flag.name.removeprefix("--generation.") in ("temperature", "top-k", "top-p", "min-p"):
         words += ["--generation.sample", "--generation.beam", "1"]
     if flag.name == "--generation.sample":
         words += ["--generation.beam", "1"]
