@@ -29,7 +29,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb(target="qkvae.cli.train:app", help="Train a model on your data."),
     "resume": Verb(
         target="qkvae.cli.train:resume",
-        help="Go on with a run that was interrupted; it ends with the weights of one that never was.",
+        help="Go on with a run that was interrupted, as if it never had been.",
         examples="qkvae resume runs/mine",
     ),
     "use": Verb(

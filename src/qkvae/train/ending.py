@@ -20,6 +20,7 @@ from qkvae.train.progress import Reporter
 from qkvae.train.translation import Encoded
 
 _SHARE = 0.04  # part of the minutes kept for the ending
+_JUDGED = 3000  # validation pairs that are translated at most: more change the choice no more
 _PENALTIES = tuple(i / 5 for i in range(11))
 _SAMPLES, _PICTURES = 10, 3
 
@@ -79,9 +80,10 @@ def choose_length_penalty(
 ) -> Chosen:
     """Search once, rank what was found under several length penalties, and take the one of the best BLEU.
 
-    As many validation pairs as ``seconds`` allow, in their order, at least one batch; all of them if None.
+    As many of the first 3,000 validation pairs as ``seconds`` allow, in their order, at least one batch; all of
+    these if None.
     """
-    sources = [encoded.valid.sources[i] for i in range(len(encoded.valid))]
+    sources = [encoded.valid.sources[i] for i in range(min(_JUDGED, len(encoded.valid)))]
     found: list[list[Hypothesis]] = []
     begun = time.monotonic()
     for start in range(0, len(sources), settings.batch):
