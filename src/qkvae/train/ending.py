@@ -80,8 +80,8 @@ def choose_length_penalty(
 ) -> Chosen:
     """Search once, rank what was found under several length penalties, and take the one of the best BLEU.
 
-    As many of the first 3,000 validation pairs as ``seconds`` allow, in their order, at least one batch; all of
-    these if None.
+    As many of the first 3,000 validation pairs as ``seconds`` allow, in their order, at least one batch; all
+    of these if None.
     """
     sources = [encoded.valid.sources[i] for i in range(min(_JUDGED, len(encoded.valid)))]
     found: list[list[Hypothesis]] = []
