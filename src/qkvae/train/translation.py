@@ -28,7 +28,7 @@ _DEFAULT_COUNT = 40_000  # phrases of the embedded default
 _BPE_SIZE = 8000
 _WORDS = 1_000_000
 _MOST_VALID = 5_000  # pairs that are split off at most
-_WATCHED = 500  # validation sentences that are translated at each evaluation
+_WATCHED = 1_000  # validation sentences that are translated at each evaluation
 
 
 @dataclass(frozen=True)
