@@ -4,7 +4,17 @@ Every value is checked when the object is made, so that a wrong one is refused b
 """
 
 from qkvae.config.block import Block
-from qkvae.config.families import Seq2Seq
+from qkvae.config.families import (
+    Classes,
+    Decoder,
+    Encoder,
+    Family,
+    Head,
+    MaskedWords,
+    Seq2Seq,
+    Spans,
+    Vector,
+)
 from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
@@ -14,13 +24,21 @@ from qkvae.config.training import Optimizer, Saving, Training
 __all__ = [
     "TASKS",
     "Block",
+    "Classes",
+    "Decoder",
+    "Encoder",
+    "Family",
     "Generation",
+    "Head",
+    "MaskedWords",
     "Optimizer",
     "Saving",
     "Seq2Seq",
+    "Spans",
     "Training",
     "Translation",
     "TranslationData",
+    "Vector",
     "differences",
     "from_dict",
     "nearest",

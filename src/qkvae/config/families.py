@@ -35,3 +35,117 @@ class Seq2Seq:
         checks.at_least(self, 1, "encoder_depth", "decoder_depth", "max_length")
         checks.at_least(self, 0, "vocab")
         checks.one_of(self, "tie")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """Decoder-only Transformer: a sequence that is continued token by token."""
+
+    block: Block = field(default_factory=Block)
+    """The block that the stack repeats."""
+
+    depth: int = 6
+    """Blocks of the stack."""
+
+    tie: Literal["embedding", "none"] = "embedding"
+    """One matrix for the embedding and the head, or one for each."""
+
+    embedding: Literal["scaled", "plain", "normed"] = "scaled"
+    """Look-ups times the root of dim, as they are (GPT-2, Llama), or their sum with the places normalised."""
+
+    biases: Literal["all", "none"] = "all"
+    """Whether the linear maps of the blocks add a bias (GPT-2) or none does (Llama)."""
+
+    memory: int = 0
+    """Tokens of earlier segments whose keys and values are carried into the next one; 0 carries nothing."""
+
+    max_length: int = 512
+    """Longest sequence, in tokens, that the model reads or writes; learned positions are made for so many."""
+
+    vocab: int = 0
+    """Size of the vocabulary; comes from the tokenizer, never typed."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 1, "depth", "max_length")
+        checks.at_least(self, 0, "vocab", "memory")
+        checks.one_of(self, "tie", "embedding", "biases")
+        if self.memory and self.block.positions in ("sinusoidal", "learned"):
+            raise ValueError(
+                f"memory is {self.memory}, but {self.block.positions} positions are added to the tokens, so that "
+                "places of two segments cannot be told apart: choose positions rotary, alibi, relative or none"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedWords:
+    """A head that predicts hidden tokens; it shares the embedding's matrix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes:
+    """A head that tells to which class a text belongs."""
+
+    count: int = 0
+    """How many classes, or numbers, are told; comes from the labels, never typed."""
+
+    pooling: Literal["mean", "class"] = "mean"
+    """What stands for the text: the mean of its tokens' features, or those of its first token."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 0, "count")
+        checks.one_of(self, "pooling")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans:
+    """A head that scores every token as the first and as the last of an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vector:
+    """A head that makes one vector of a text."""
+
+    pooling: Literal["mean", "class"] = "mean"
+    """What stands for the text: the mean of its tokens' features, or those of its first token."""
+
+    def __post_init__(self) -> None:
+        checks.one_of(self, "pooling")
+
+
+Head = MaskedWords | Classes | Spans | Vector
+"""What an encoder ends in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """Encoder-only Transformer: every token sees all others; a head makes an answer of what comes out."""
+
+    block: Block = field(default_factory=Block)
+    """The block that the stack repeats."""
+
+    depth: int = 6
+    """Blocks of the stack."""
+
+    head: Head = field(default_factory=MaskedWords)
+    """What is made of the features; the task decides it."""
+
+    embedding: Literal["scaled", "plain", "normed"] = "scaled"
+    """Look-ups times the root of dim, as they are, or their sum with place and segment normalised (BERT)."""
+
+    segments: int = 0
+    """Kinds of segments that tokens are told to be of (two for pairs of sentences); 0 tells none."""
+
+    max_length: int = 512
+    """Longest text, in tokens, that the model reads; learned positions are made for so many."""
+
+    vocab: int = 0
+    """Size of the vocabulary; comes from the tokenizer, never typed."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 1, "depth", "max_length")
+        checks.at_least(self, 0, "vocab", "segments")
+        checks.one_of(self, "embedding")
+
+
+Family = Seq2Seq | Decoder | Encoder
+"""The settings of any model."""

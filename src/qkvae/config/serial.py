@@ -12,18 +12,34 @@ from qkvae.config.names import nearest
 T = TypeVar("T")
 
 
+KIND = "kind"
+"""Where a group may be of several classes, the name under which it says of which."""
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Every setting of a config, nested as its classes are; tuples become lists.
 
-    >>> from qkvae.config import Generation
+    >>> from qkvae.config import Classes, Encoder, Generation
     >>> to_dict(Generation(beam=3))["beam"]
     3
+    >>> to_dict(Encoder(head=Classes(count=2)))["head"]
+    {'kind': 'Classes', 'count': 2, 'pooling': 'mean'}
     """
-    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    hints = get_type_hints(type(config))
+    written: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        written[field.name] = _plain(value)
+        if _classes(hints[field.name]):
+            written[field.name] = {KIND: type(value).__name__} | written[field.name]
+    return written
 
 
-def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
-    """The config that ``to_dict`` wrote, or that a recipe describes; what is left out keeps its default.
+def from_dict(kind: type[T], values: dict[str, Any], where: str = "", default: T | None = None) -> T:
+    """The config that ``to_dict`` wrote, or that a recipe describes.
+
+    What is left out is as in ``default``, which is ``kind()`` if not given; so a group keeps what the class
+    around it chose for it.
 
     >>> from qkvae.config import Generation
     >>> from_dict(Generation, {"beams": 3})
@@ -38,7 +54,11 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
     for name in values:
         if name not in known:
             raise ValueError(f'unknown setting "{where}{name}": {nearest(name, known)}')
-    return kind(**{name: _parse(hints[name], value, where + name) for name, value in values.items()})
+    base = kind() if default is None else default
+    parsed = {
+        name: _parse(hints[name], value, where + name, getattr(base, name)) for name, value in values.items()
+    }
+    return cast("T", dataclasses.replace(cast("Any", base), **parsed))
 
 
 def differences(
@@ -67,11 +87,29 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _parse(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} is {value!r}, but is a group of settings")
-        return from_dict(cast("type[Any]", hint), cast("dict[str, Any]", value), where + ".")
+def _classes(hint: Any) -> dict[str, type[Any]]:
+    """The classes that a group of settings may be of, by name; none if there is no choice."""
+    kinds: tuple[Any, ...] = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+    return {kind.__name__: kind for kind in kinds if dataclasses.is_dataclass(kind)}
+
+
+def _group(hint: Any, value: Any, where: str, default: Any) -> Any:
+    """A group of settings; where it may be of several classes, that of the default unless it says which."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is {value!r}, but is a group of settings")
+    settings, classes = cast("dict[str, Any]", value), _classes(hint)
+    kind: type[Any] = type(default)
+    if classes and KIND in settings:
+        name = str(settings[KIND])
+        if name not in classes:
+            raise ValueError(f'{where}.{KIND} is "{name}": {nearest(name, classes)}')
+        kind, settings = classes[name], {key: each for key, each in settings.items() if key != KIND}
+    return from_dict(kind, settings, where + ".", default if kind is type(default) else None)
+
+
+def _parse(hint: Any, value: Any, where: str, default: Any = None) -> Any:
+    if dataclasses.is_dataclass(hint) or _classes(hint):
+        return _group(hint, value, where, default)
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in args:
