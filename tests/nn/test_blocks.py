@@ -11,6 +11,7 @@ from qkvae import config
 from qkvae.models.seq2seq import Seq2Seq
 from qkvae.nn.blocks import PostNormBlock, PreNormBlock, Stack
 from qkvae.nn.masks import Mask
+from qkvae.nn.multihead import CrossAttention
 
 POSITIONS = ["sinusoidal", "learned", "rotary", "alibi", "relative"]
 
@@ -20,7 +21,7 @@ def block(**settings: object) -> config.Block:
 
 
 def test_pre_norm_adds_what_it_read_normalised() -> None:
-    part, x, mask = PreNormBlock(block(), 8, cross=True), torch.randn(2, 5, 8), Mask(causal=True)
+    part, x, mask = PreNormBlock(block(), 8, cross=CrossAttention), torch.randn(2, 5, 8), Mask(causal=True)
     memory = part.cross_attention.remember(torch.randn(2, 3, 8), Mask())
     y = x + part.attention(part.norm1(x), mask)
     y = y + part.cross_attention(part.norm2(y), memory)
@@ -29,7 +30,7 @@ def test_pre_norm_adds_what_it_read_normalised() -> None:
 
 def test_post_norm_normalises_the_sum() -> None:
     part, x, mask = (
-        PostNormBlock(block(norm_order="post"), 8, cross=True),
+        PostNormBlock(block(norm_order="post"), 8, cross=CrossAttention),
         torch.randn(2, 5, 8),
         Mask(causal=True),
     )
@@ -50,7 +51,7 @@ def test_a_stack_is_its_blocks_and_only_pre_norm_ends_with_a_norm() -> None:
 
 def test_silent_parts_leave_the_stream_alone() -> None:
     """With every last matrix zero a pre-norm block is the identity."""
-    part, x = PreNormBlock(block(), 8, cross=False), torch.randn(2, 5, 8)
+    part, x = PreNormBlock(block(), 8), torch.randn(2, 5, 8)
     for last in (part.attention.output, part.feedforward.down):
         nn.init.zeros_(last.weight)
     assert torch.equal(part(x), x)

@@ -99,6 +99,16 @@ def test_the_table_is_made_once() -> None:
     assert mask.allowed(4, 5, 1) is not mask.allowed(4, 4)
 
 
+def test_tables_of_lengths_long_past_are_forgotten() -> None:
+    """A model's own mask lives as long as the model and meets every length that ever comes."""
+    mask = Mask(causal=True, window=1)
+    for n in range(1, 200):
+        assert mask.allowed(n, n) is mask.allowed(n, n)
+        assert mask.window_table(n) is mask.window_table(n)
+        assert len(mask._tables) <= 8
+    assert torch.equal(mask.allowed(3, 3), Mask(causal=True, window=1).allowed(3, 3))
+
+
 def test_impossible_masks_are_refused() -> None:
     with pytest.raises(ValueError, match="window of 0"):
         Mask(window=0)

@@ -108,7 +108,7 @@ def test_cross_attention_is_multi_head_attention() -> None:
 def test_an_encoder_block_is_torchs_layer(order: str, activation: str) -> None:
     settings = block(order, activation)
     kind = PreNormBlock if order == "pre" else PostNormBlock
-    ours, theirs = kind(settings, 8, cross=False), make_layer(nn.TransformerEncoderLayer, settings)
+    ours, theirs = kind(settings, 8), make_layer(nn.TransformerEncoderLayer, settings)
     shake(ours)
     pairs, x = copied(layer(ours, theirs)), torch.randn(2, 7, 16)
     same(ours(x, Mask(key_lengths=LENGTHS)), theirs(x, src_key_padding_mask=PADDING), pairs)
@@ -119,7 +119,7 @@ def test_an_encoder_block_is_torchs_layer(order: str, activation: str) -> None:
 def test_a_decoder_block_is_torchs_layer(order: str, activation: str) -> None:
     settings = block(order, activation)
     kind = PreNormBlock if order == "pre" else PostNormBlock
-    ours, theirs = kind(settings, 8, cross=True), make_layer(nn.TransformerDecoderLayer, settings)
+    ours, theirs = kind(settings, 8, cross=CrossAttention), make_layer(nn.TransformerDecoderLayer, settings)
     shake(ours)
     pairs, x, encoded = copied(layer(ours, theirs)), torch.randn(2, 5, 16), torch.randn(2, 7, 16)
     memory = ours.cross_attention.remember(encoded, Mask(key_lengths=LENGTHS))
@@ -130,7 +130,7 @@ def test_a_decoder_block_is_torchs_layer(order: str, activation: str) -> None:
 @ORDERS
 def test_stacks_are_torchs_encoder_and_decoder(order: str) -> None:
     settings = block(order)
-    encoder, decoder = Stack(settings, 3, 8), Stack(settings, 3, 8, cross=True)
+    encoder, decoder = Stack(settings, 3, 8), Stack(settings, 3, 8, cross=CrossAttention)
     theirs = make_encoder(settings, 3), make_decoder(settings, 3)
     shake(encoder)
     shake(decoder)

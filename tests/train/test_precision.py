@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -113,3 +115,32 @@ def test_frozen_weights_are_left_alone() -> None:
     model(torch.ones(1, 2, dtype=torch.bfloat16)).sum().backward()
     assert weights.collect_gradients(1.0, 0.0) > 0
     weights.publish()
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary", "alibi"])
+def test_tables_of_positions_keep_their_digits(positions: str) -> None:
+    """Whatever the weights are rounded to, place 257 is not place 256."""
+    settings = replace(TINY, block=replace(TINY.block, positions=positions), max_length=300)  # type: ignore
+    model = Seq2Seq(settings)
+    exact = {name: b.clone() for name, b in model.named_buffers()}
+    assert exact
+    Weights(model, "bf16")
+    for name, buffer in model.named_buffers():
+        assert buffer.dtype == torch.float32
+        assert torch.equal(buffer, exact[name])
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary", "alibi", "relative", "none"])
+@pytest.mark.parametrize("length", [7, 300], ids=["explicit", "fused"])
+def test_the_stream_is_bf16_with_any_positions(positions: str, length: int) -> None:
+    settings = replace(TINY, block=replace(TINY.block, positions=positions))  # type: ignore
+    model = Seq2Seq(settings)
+    source = torch.randint(11, (2, length))
+    exact = model(source, source).detach()
+    Weights(model, "bf16")
+    rough = model(source, source)
+    assert rough.dtype == torch.bfloat16
+    assert_close(rough.float(), exact, rtol=0, atol=0.25)
+    rough.float().square().sum().backward()
+    cache = model.start(source)
+    assert model.step(torch.tensor([1, 1]), cache).dtype == torch.bfloat16

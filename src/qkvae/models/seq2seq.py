@@ -11,6 +11,7 @@ from qkvae.nn.cache import Cache, empty_past
 from qkvae.nn.dropout import Dropout
 from qkvae.nn.embedding import Embedding
 from qkvae.nn.masks import Mask
+from qkvae.nn.multihead import CrossAttention
 from qkvae.nn.positions import make_absolute
 from qkvae.nn.taps import Tap
 
@@ -44,7 +45,7 @@ class Seq2Seq(nn.Module):
         )
         self.dropout = Dropout(block.dropout)
         self.encoder = Stack(block, settings.encoder_depth, length)
-        self.decoder = Stack(block, settings.decoder_depth, length, cross=True)
+        self.decoder = Stack(block, settings.decoder_depth, length, cross=CrossAttention)
         self.head = nn.Linear(block.dim, settings.vocab, bias=False)
         if settings.tie != "none":
             self.head.weight = self.target_embedding.weight
@@ -77,7 +78,7 @@ class Seq2Seq(nn.Module):
         """The encoder's output."""
         x = self.source_embedding(source)
         if self.source_positions is not None:
-            x = x + self.source_positions(source.shape[1])
+            x = (x + self.source_positions(source.shape[1])).to(x.dtype)
         mask = padding_mask(source, source_lengths) & Mask(window=self.settings.block.window)
         return self.encoder(self.source_embedded(self.dropout(x)), mask)
 
@@ -112,7 +113,7 @@ class Seq2Seq(nn.Module):
     def _embed_target(self, target: Int[Tensor, "b m"], offset: int) -> Float[Tensor, "b m d"]:
         x = self.target_embedding(target)
         if self.target_positions is not None:
-            x = x + self.target_positions(target.shape[1], offset)
+            x = (x + self.target_positions(target.shape[1], offset)).to(x.dtype)
         return self.target_embedded(self.dropout(x))
 
 

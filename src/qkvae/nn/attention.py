@@ -61,7 +61,7 @@ def scores(
     n, m = queries.shape[2], keys.shape[2]
     raw = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]))
     if bias is not None:
-        raw = raw + bias
+        raw = (raw + bias).to(raw.dtype)
     if mask.hides_nothing:
         return raw
     return raw.masked_fill(~mask.allowed(n, m, offset, queries.device), -math.inf)

@@ -20,14 +20,17 @@ from qkvae.nn.taps import Tap
 
 
 class Block(nn.Module):
-    """The parts of one block: self-attention, cross-attention if it is a decoder's, feed-forward."""
+    """The parts of one block: self-attention, feed-forward, and between them what looks at a memory, if any.
 
-    def __init__(self, block: config.Block, length: int, cross: bool) -> None:
+    ``cross`` makes that part: `CrossAttention` in the decoder of an encoder-decoder.
+    """
+
+    def __init__(self, block: config.Block, length: int, cross: type[CrossAttention] | None = None) -> None:
         super().__init__()
         self.attention = SelfAttention(block, length)
         self.norm1 = make_norm(block)
-        if cross:
-            self.cross_attention = CrossAttention(block)
+        if cross is not None:
+            self.cross_attention = cross(block)
             self.norm2 = make_norm(block)
         self.feedforward = FeedForward(block)
         self.norm3 = make_norm(block)
@@ -42,7 +45,7 @@ class PreNormBlock(Block):
 
     >>> import torch
     >>> settings = config.Block(dim=8, heads=2, hidden=16, norm_order="pre")
-    >>> PreNormBlock(settings, length=16, cross=False)(torch.zeros(1, 5, 8)).shape
+    >>> PreNormBlock(settings, length=16)(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])
     """
 
@@ -69,7 +72,7 @@ class PostNormBlock(Block):
 
     >>> import torch
     >>> settings = config.Block(dim=8, heads=2, hidden=16, norm_order="post")
-    >>> PostNormBlock(settings, length=16, cross=False)(torch.zeros(1, 5, 8)).shape
+    >>> PostNormBlock(settings, length=16)(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])
     """
 
@@ -100,7 +103,9 @@ class Stack(nn.Module):
     torch.Size([1, 5, 8])
     """
 
-    def __init__(self, block: config.Block, depth: int, length: int, cross: bool = False) -> None:
+    def __init__(
+        self, block: config.Block, depth: int, length: int, cross: type[CrossAttention] | None = None
+    ) -> None:
         super().__init__()
         kind = PreNormBlock if block.norm_order == "pre" else PostNormBlock
         self.blocks = nn.ModuleList(kind(block, length, cross) for _ in range(depth))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +11,24 @@ from torch import Tensor, nn
 from qkvae.config import Block
 from qkvae.nn.projection import Projection
 from qkvae.nn.taps import Tap
+
+
+def swiglu(gate: Float[Tensor, "*n"], value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """silu(gate) ⊙ value, with silu(x) = x·sigmoid(x): one map of the input opens the other.
+
+    >>> import torch
+    >>> swiglu(torch.tensor([0.0, 20.0]), torch.tensor([3.0, 3.0]))
+    tensor([ 0., 60.])
+    """
+    return F.silu(gate) * value
+
+
+ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], int]] = {
+    "relu": (F.relu, 1),
+    "gelu": (F.gelu, 1),
+    "swiglu": (swiglu, 2),
+}
+"""Each activation, and of how many maps of the input it makes the hidden layer."""
 
 
 class FeedForward(nn.Module):
@@ -25,21 +45,10 @@ class FeedForward(nn.Module):
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.activation = block.activation
-        parts = (block.hidden, block.hidden) if block.activation == "swiglu" else (block.hidden,)
-        self.up = Projection(block.dim, parts)
+        self.activation, maps = ACTIVATIONS[block.activation]
+        self.up = Projection(block.dim, (block.hidden,) * maps)
         self.down = Projection(block.hidden, (block.dim,))
         self.post = Tap()
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        up = self.up(x)
-        match self.activation:
-            case "relu":
-                hidden = F.relu(up[0])
-            case "gelu":
-                hidden = F.gelu(up[0])
-            case "swiglu":
-                hidden = F.silu(up[0]) * up[1]
-            case _:
-                raise AssertionError(self.activation)
-        return self.down(self.post(hidden))[0]
+        return self.down(self.post(self.activation(*self.up(x))))[0]

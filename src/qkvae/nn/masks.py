@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+
+_TABLES = 8  # kept by one mask: those of one pass through a model, not of every length that ever came
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,14 +98,21 @@ class Mask:
     ) -> Bool[Tensor, "#b 1 n m"]:
         """The truth table, True = may look, for ``n`` queries and ``m`` keys.
 
-        It is kept, since all blocks of a stack ask for the same one.
+        It is kept for a while, since all blocks of a stack ask for the same one.
         """
-        asked = (n, m, offset, str(device))
-        if asked not in self._tables:
+        return self._kept((n, m, offset, str(device)), lambda: self._table(n, m, offset, device))
+
+    def _kept(self, asked: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
+        """The table that was asked for before, or a new one in place of the oldest."""
+        table = self._tables.get(asked)
+        if table is None:
             # A table made while decoding may be asked for in training, where inference tensors are refused.
             with torch.inference_mode(False):
-                self._tables[asked] = self._table(n, m, offset, device)
-        return self._tables[asked]
+                table = make()
+            for old in list(self._tables)[: 1 - _TABLES]:
+                self._tables.pop(old, None)  # which another thread may have done
+            self._tables[asked] = table
+        return table
 
     def _table(self, n: int, m: int, offset: int, device: torch.device | str | None) -> Tensor:
         if self.lineage is not None:
@@ -134,13 +144,9 @@ class Mask:
         """The truth table cut into c blocks of one window's size s: which of the t keys nearby may be seen.
 
         Block i of the queries can see blocks i−1, i and, unless causal, i+1 of the keys, so t is 2s or 3s.
-        It is kept, like that of `allowed`.
+        It is kept like that of `allowed`.
         """
-        asked = ("window", n, str(device))
-        if asked not in self._tables:
-            with torch.inference_mode(False):
-                self._tables[asked] = self._window_table(n, device)
-        return self._tables[asked]
+        return self._kept(("window", n, str(device)), lambda: self._window_table(n, device))
 
     def _window_table(self, n: int, device: torch.device | str | None) -> Tensor:
         size = self.window

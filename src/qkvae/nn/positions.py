@@ -1,7 +1,8 @@
 """How a token's place is made known.  Without one of these a block is permutation-equivariant.
 
 Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added
-to the scores (`Alibi`, `Relative`).
+to the scores (`Alibi`, `Relative`).  Fixed tables stay in fp32 where weights are bf16, whose 8 bits cannot tell
+place 256 from 257; what they are added to or multiplied with is rounded after it.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Rotary(nn.Module):
                 self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
         half = self.width // 2
         turned = torch.cat([x[..., half:], x[..., :half]], dim=-1)
-        return x * self.cosines[offset:end] + turned * self.sines[offset:end]
+        return (x * self.cosines[offset:end] + turned * self.sines[offset:end]).to(x.dtype)
 
 
 class Alibi(nn.Module):

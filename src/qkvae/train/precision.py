@@ -11,9 +11,9 @@ from qkvae.train import foreach
 class Weights:
     """The fp32 weights that the optimiser moves, and the model that computes with them.
 
-    In fp32 both are the same tensors.  In bf16 the model is a rounded copy: a step moves the fp32 weights by
-    the copy's gradients and rounds them into the copy again, so that small updates are not lost (Micikevicius
-    et al. 2018, arXiv:1710.03740).  Tied weights appear once.
+    In fp32 both are the same tensors.  In bf16 the model's weights are a rounded copy: a step moves the fp32
+    weights by the copy's gradients and rounds them into the copy again, so that small updates are not lost
+    (Micikevicius et al. 2018, arXiv:1710.03740).  Buffers stay as they are.  Tied weights appear once.
 
     >>> weights = Weights(nn.Linear(2, 2), "bf16")
     >>> weights.model.weight.dtype, weights.masters["weight"].dtype
@@ -28,7 +28,8 @@ class Weights:
         if self.exact:
             return
         self.masters = {name: p.detach().float().clone() for name, p in self.masters.items()}
-        model.to(torch.bfloat16)
+        for p in model.parameters():  # not the buffers: tables of positions need all their digits
+            p.data = p.data.bfloat16()
         self.copies = [p for p in model.parameters() if p.requires_grad]
         for master in self.masters.values():
             master.grad = torch.zeros_like(master)
