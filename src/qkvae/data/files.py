@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -90,15 +90,10 @@ class Lines:
         self.tally = tally
 
     def __iter__(self) -> Iterator[str | None]:
-        with ExitStack() as stack:
-            try:
-                stream = _open(self.file, stack)
-                _refuse_binary(stream, self.file.name)
-                yield from self._decoded(stream)
-            except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-                raise ValueError(
-                    f"{self.file.name} is damaged or cut short ({error}): copy or download it again"
-                ) from error
+        with ExitStack() as stack, _damage_named(self.file.name):
+            stream = _open(self.file, stack)
+            _refuse_binary(stream, self.file.name)
+            yield from self._decoded(stream)
 
     def _decoded(self, stream: io.BufferedReader) -> Iterator[str | None]:
         name, tally = self.file.name, self.tally
@@ -159,6 +154,56 @@ def zip_members(path: Path) -> list[str]:
             raise ValueError(f"{path.name} is encrypted: unpack it first")
         names.append(member.filename)
     return names
+
+
+def read_whole(file: TextFile) -> bytes:
+    """All bytes of a file, decompressed, whatever its lines.
+
+    Raises:
+        ValueError: it is damaged or cut short, or unfolds to suspiciously much.
+    """
+    with ExitStack() as stack, _damage_named(file.name):
+        return _open(file, stack).read()
+
+
+def read_head(file: TextFile, size: int = SNIFF) -> bytes:
+    """The first bytes of a file, decompressed, at most ``size``.
+
+    Raises:
+        ValueError: it is damaged or cut short.
+    """
+    with ExitStack() as stack, _damage_named(file.name):
+        return _open(file, stack).read(size)
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise ValueError(f"{name} is damaged or cut short ({error}): copy or download it again") from error
+
+
+def decoded(raw: bytes, name: str, tally: Tally) -> str:
+    """A whole text from its bytes: a byte-order mark and the ``\\r`` of line ends are taken off and counted.
+
+    Raises:
+        ValueError: it is not UTF-8; line and likely encoding are named.
+    """
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raw = raw[3:]
+        tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
+    if returns := raw.count(b"\r\n"):
+        raw = raw.replace(b"\r\n", b"\n")
+        tally.add("carriage returns", "lines ended in \\r\\n; the \\r was taken off", name, returns)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = raw.count(b"\n", 0, error.start) + 1
+        start = raw.rfind(b"\n", 0, error.start) + 1
+        line = raw[start:].split(b"\n", 1)[0]
+        message = _not_utf8(name, number, line, error.start - start, raw[start : start + SNIFF])
+        raise ValueError(message) from error
 
 
 class _Guarded(io.RawIOBase):

@@ -55,11 +55,12 @@ class Finding:
     advice: str
     detail: str = ""
     examples: tuple[Example, ...] = ()
+    noun: str = "pair"
 
     def __str__(self) -> str:
         where = "" if self.part == "train" else f" in {self.part}"
         detail = f" {self.detail}." if self.detail else ""
-        noun = "pair" if self.count == 1 else "pairs"
+        noun = self.noun if self.count == 1 else f"{self.noun}s"
         lines = [f"{self.kind}{where}: {self.count:,} {noun} ({self.share:.2%}).{detail} {self.advice}"]
         lines += [f"  line {at.line}: {at.source}  →  {at.target}" for at in self.examples]
         return "\n".join(lines)
@@ -75,6 +76,7 @@ class Report:
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
     remarks: tuple[str, ...]
+    noun: str = "pair"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as dicts, lists, strings and numbers."""
@@ -85,7 +87,7 @@ class Report:
         reading = [f"while reading: {note}" for note in self.notes]
         remarks = [f"remark: {remark}" for remark in self.remarks]
         found = [str(finding) for finding in self.findings] or ["nothing odd was found"]
-        return "\n".join([f"{self.pairs:,} pairs{valid}", *reading, "", *found, "", *remarks]).rstrip()
+        return "\n".join([f"{self.pairs:,} {self.noun}s{valid}", *reading, "", *found, "", *remarks]).rstrip()
 
 
 def finding(kind: str, part: str, pairs: Pairs, places: Places, detail: str = "") -> Iterator[Finding]:

@@ -189,8 +189,8 @@ def _collect(rows: Rows, sides: Sides, tally: Tally) -> tuple[list[str], list[st
         if left is None or right is None:
             continue
         # isprintable() and strip() are quick; what they do not clear is looked at with care
-        source = left.strip() if left.isprintable() else _scrubbed(left, f"{sides[0]}:{number}", tally)
-        target = right.strip() if right.isprintable() else _scrubbed(right, f"{sides[1]}:{number}", tally)
+        source = left.strip() if left.isprintable() else scrubbed(left, f"{sides[0]}:{number}", tally)
+        target = right.strip() if right.isprintable() else scrubbed(right, f"{sides[1]}:{number}", tally)
         if not (source and target):
             empty[0] += not source
             empty[1] += not target
@@ -212,7 +212,8 @@ def _collect(rows: Rows, sides: Sides, tally: Tally) -> tuple[list[str], list[st
     return sources, targets, lines
 
 
-def _scrubbed(text: str, where: str, tally: Tally) -> str:
+def scrubbed(text: str, where: str, tally: Tally) -> str:
+    """The text with control characters turned into spaces, which is counted, and stripped."""
     clean, count = _CONTROL.subn(" ", text)
     if count:
         tally.add("control characters", "control characters were turned into spaces", where, count)

@@ -47,12 +47,19 @@ def split_pairs(pairs: Pairs, fraction: float) -> tuple[Pairs, Pairs]:
         raise ValueError(
             f"{len(hashes)} pairs with {count} different sources cannot be split: give at least two"
         )
+    chosen = chosen_by_hash(hashes, fraction)
+    return pairs.select(np.flatnonzero(~chosen).tolist()), pairs.select(np.flatnonzero(chosen).tolist())
+
+
+def chosen_by_hash(hashes: NDArray[np.uint64], fraction: float) -> NDArray[np.bool_]:
+    """Which hashes fall below the fraction of their range.
+
+    Where none (every one) does, the lowest (all but the highest) are chosen: neither part is empty.
+    """
     chosen = hashes < np.uint64(int(fraction * 2**64))
     if not chosen.any():
-        chosen = hashes == hashes.min()
-    elif chosen.all():
-        chosen = hashes != hashes.max()
-    return pairs.select(np.flatnonzero(~chosen).tolist()), pairs.select(np.flatnonzero(chosen).tolist())
+        return hashes == hashes.min()
+    return hashes != hashes.max() if chosen.all() else chosen
 
 
 def source_hashes(texts: list[str]) -> NDArray[np.uint64]:

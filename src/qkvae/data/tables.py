@@ -57,19 +57,19 @@ def table_rows(lines: Lines, source: str | None, target: str | None) -> Iterator
 
 def _delimited_rows(lines: Lines, source: str | None, target: str | None) -> Iterator[Row]:
     name, tally = lines.file.name, lines.tally
-    rows = _filled(_split_tsv(lines) if lines.file.suffix == ".tsv" else _split_csv(lines), name, tally)
+    rows = records(lines)
     first = next(rows, None)
     if first is None:
         raise ValueError(f"{name} holds no row: it must hold one sentence pair per row")
     wanted = (source if source is not None else "0", target if target is not None else "1")
     number, cells = first
     header = not all(column.isdecimal() for column in wanted)
-    columns = [_column(column, cells, name) for column in wanted]
+    columns = [column_number(column, cells, name) for column in wanted]
     pair = [cells[column] for column in columns]
     if not header:
         header = all(cell.strip().casefold() in HEADER_WORDS for cell in pair)
         verb = "left out as a header" if header else "read as a pair: name the columns if it is a header"
-        tally.add("first row", f"first row was {verb}", f'"{_short(pair[0])}" → "{_short(pair[1])}"')
+        tally.add("first row", f"first row was {verb}", f'"{shortened(pair[0])}" → "{shortened(pair[1])}"')
     if not header:
         rows = itertools.chain([(number, cells)], rows)
     return _picked(rows, len(cells), columns, name, tally)
@@ -87,7 +87,12 @@ def _picked(
         yield number, cells[left], cells[right]
 
 
-def _column(wanted: str, cells: list[str], name: str) -> int:
+def column_number(wanted: str, cells: list[str], name: str) -> int:
+    """The place of a column that is asked for by name or by number, in a first row of these cells.
+
+    Raises:
+        ValueError: it is not there, or its name is there twice.
+    """
     if wanted.isdecimal():
         if int(wanted) < len(cells):
             return int(wanted)
@@ -101,8 +106,20 @@ def _column(wanted: str, cells: list[str], name: str) -> int:
     if names.count(wanted) > 1:
         raise ValueError(f'{name} has {names.count(wanted)} columns "{wanted}": ask for one by its number')
     if wanted not in names:
-        raise missing_column(name, wanted, [_short(cell) for cell in names])
+        raise missing_column(name, wanted, [shortened(cell) for cell in names])
     return names.index(wanted)
+
+
+def records(lines: Lines, *, quoted: bool | None = None) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a delimited table, numbered by their first lines; blank ones are dropped and counted.
+
+    ``quoted`` chooses RFC 4180 (commas, quotes) or tabs; the file's suffix decides if it is not given.
+
+    Raises:
+        ValueError: unbalanced quotes.
+    """
+    csv_rules = lines.file.suffix == ".csv" if quoted is None else quoted
+    return _filled(_split_csv(lines) if csv_rules else _split_tsv(lines), lines.file.name, lines.tally)
 
 
 def _split_tsv(lines: Lines) -> Iterator[tuple[int, list[str]]]:
@@ -176,7 +193,7 @@ def json_cells(line: str, where: str) -> dict[str, Any]:
     if isinstance(value, list):
         return {str(place): cell for place, cell in enumerate(cast(list[Any], value))}
     if not isinstance(value, dict):
-        raise ValueError(f"{where} is {_short(line)}: each line must be one object or array")
+        raise ValueError(f"{where} is {shortened(line)}: each line must be one object or array")
     return unfolded(cast(dict[str, Any], value))
 
 
@@ -219,9 +236,10 @@ def _cell(cells: dict[str, Any], column: str, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f'{where}: column "{column}" is {_short(json.dumps(value))}, not text')
+        raise ValueError(f'{where}: column "{column}" is {shortened(json.dumps(value))}, not text')
     return value
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """At most 40 characters of a text, for a message."""
     return text if len(text) <= 40 else text[:39] + "…"
