@@ -1,37 +1,46 @@
-"""Text to token ids and back: byte-level byte-pair encoding, or whole words with a frequency cut-off.
+"""Text to token ids and back: byte-level byte-pair encoding, whole words, characters or bytes.
 
-Both stand on the ``tokenizers`` library: a saved ``tokenizer.json`` is read by whatever reads its format.
+All are saved as a ``tokenizer.json`` of the ``tokenizers`` library (see ``vocabulary``), which whatever reads
+its format reads; how each kind is described there is in ``token_kinds``.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
+import numpy as np
 import tokenizers
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from qkvae.config.names import nearest
 from qkvae.data.bpe_dropout import MergeTable, Words
+from qkvae.data.codes import BLOCK, Codes
+from qkvae.data.decoding import ByteDecoder, Decoder, NameDecoder
 from qkvae.data.ragged import Ragged
-from qkvae.data.word_text import WORD, join_words
+from qkvae.data.token_kinds import (
+    BOS,
+    EOS,
+    KINDS,
+    PAD,
+    SPECIALS,
+    UNK,
+    Kind,
+    check_specials,
+    learn,
+    stretches,
+)
+from qkvae.data.vocabulary import Vocabulary
+from qkvae.data.word_text import Joiner
 
-Kind = Literal["bpe", "word"]
-
-SPECIALS = ("<pad>", "<s>", "</s>", "<unk>")
-"""The special tokens, by id.  Text that happens to spell one of them is encoded as text."""
-
-PAD, BOS, EOS, UNK = range(4)
+__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "Kind", "Piece", "Tokenizer"]
 
 CHUNK = 8192
 """Texts encoded at a time: bounds the memory that the library's answers take."""
-
-SPACE = "▁"
-"""How a space at the start of a token is shown."""
 
 
 class Piece(NamedTuple):
@@ -43,7 +52,7 @@ class Piece(NamedTuple):
     end: int
 
 
-class Tokenizer:
+class Tokenizer(Vocabulary):
     """Encodes text as token ids; the ids carry no special tokens (batches add them).
 
     bpe: byte-pair encoding (Sennrich et al. 2016) over the bytes of UTF-8.  All 256 bytes are in the
@@ -54,135 +63,127 @@ class Tokenizer:
     word: words and punctuation marks; a word seen too seldom is UNK, and ``decode`` joins words readably, not
     exactly.
 
-    >>> tokenizer = Tokenizer.train(["the dog and the cat"] * 2, kind="word", exact=False)
+    char: every character that was seen; any other is UNK.  byte: the 256 bytes, so nothing is unknown.
+
+    >>> tokenizer = Tokenizer.train(["the dog and the cat"] * 2, kind="word")
     >>> tokenizer.encode("the cat and the hen")
     [4, 6, 5, 4, 3]
     >>> tokenizer.decode([4, 6, 5, 4, 3])
     'the cat and the <unk>'
+    >>> tokenizer.unknown(["the cat and the hen"])
+    Counter({'hen': 1})
     """
-
-    def __init__(self, backend: tokenizers.Tokenizer) -> None:
-        """Wrap a tokenizer of the ``tokenizers`` library that ``train`` made.
-
-        Raises:
-            ValueError: its model is neither BPE nor WordLevel, or its first tokens are not ``SPECIALS``.
-        """
-        known = {"BPE": "bpe", "WordLevel": "word"}
-        name = type(backend.model).__name__
-        if name not in known:
-            raise ValueError(f"the tokenizer's model is {name}, but must be one of {', '.join(known)}")
-        found = tuple(backend.id_to_token(index) for index in range(len(SPECIALS)))
-        if found != SPECIALS:
-            raise ValueError(f"the tokenizer's first tokens are {found}, but must be {SPECIALS}")
-        self._backend = backend
-        self._backend.encode_special_tokens = True
-        self.kind: Kind = "bpe" if name == "BPE" else "word"
 
     @classmethod
     def train(
         cls,
         texts: Iterable[str],
         kind: str = "bpe",
-        vocab_size: int = 8000,
-        min_frequency: int = 2,
+        vocab_size: int | None = None,
+        min_frequency: int | None = None,
         *,
         exact: bool = True,
+        specials: Sequence[str] = (),
     ) -> Tokenizer:
         """Learn a vocabulary from texts, the same one from the same texts.
 
         Args:
             texts: what to learn from; read once.
-            kind: "bpe" or "word".
-            vocab_size: tokens, special tokens included.
-            min_frequency: a pair (bpe) or a word seen less often gets no token of its own.
+            kind: "bpe", "word", "char" or "byte".
+            vocab_size: tokens, special tokens included; not given, as many as there are, and for bpe 8000 at
+                most.
+            min_frequency: a pair (bpe), a word or a character seen less often gets no token of its own; not
+                given, 2 and for characters 1.
             exact: refuse a ``vocab_size`` that these texts cannot fill; otherwise it is an upper limit.
+            specials: special tokens beside the usual four, such as ``[MASK]``; their ids are 4, 5, …
 
         Raises:
-            ValueError: an unknown kind, or a vocabulary too small for the alphabet or (exact) larger than the
-                texts allow; the largest possible is named.
+            ValueError: an unknown kind; a vocabulary too small for the alphabet or (exact) larger than the
+                texts allow, the largest possible is named; a limit given for bytes; a special token that is
+                not of the form ``<name>`` or ``[NAME]``.
+
+        >>> tokenizer = Tokenizer.train(["abba"], "char", specials=["[MASK]"])
+        >>> tokenizer.special("[MASK]"), tokenizer.encode("abba")
+        (4, [5, 6, 6, 5])
         """
-        if kind not in ("bpe", "word"):
-            raise ValueError(f'kind is "{kind}": {nearest(kind, ("bpe", "word"))}')
-        smallest = len(SPECIALS) + (256 if kind == "bpe" else 1)
-        if vocab_size < smallest:
-            raise ValueError(f"vocab_size is {vocab_size}, but must be at least {smallest} for kind {kind}")
-        backend, trainer = _untrained(kind, vocab_size, min_frequency)
-        backend.train_from_iterator(texts, trainer)
+        if kind not in KINDS:
+            raise ValueError(f'kind is "{kind}": {nearest(kind, KINDS)}')
+        check_specials(specials)
+        backend = learn(texts, kind, vocab_size, min_frequency, specials)
         size = backend.get_vocab_size()
-        if exact and size < vocab_size:
+        if exact and vocab_size is not None and size < vocab_size:
+            least = min_frequency or (1 if kind == "char" else 2)
             raise ValueError(
                 f"vocab_size is {vocab_size}, but these texts allow at most {size} tokens with min_frequency "
-                f"{min_frequency}: use {size} or less, more text, or a lower min_frequency"
+                f"{least}: use {size} or less, more text, or a lower min_frequency"
             )
         return cls(backend)
-
-    @classmethod
-    def from_json(cls, text: str) -> Tokenizer:
-        """The tokenizer that ``to_json`` wrote.
-
-        Raises:
-            ValueError: the text is no tokenizer of ours.
-        """
-        try:
-            backend = tokenizers.Tokenizer.from_str(text)
-        except Exception as error:  # the library raises nothing narrower
-            raise ValueError(f"not a tokenizer.json: {error}") from None
-        return cls(backend)
-
-    def to_json(self) -> str:
-        """Everything ``from_json`` needs, in the format of the ``tokenizers`` library."""
-        return self._backend.to_str(pretty=True)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Tokenizer:
-        """Read a ``tokenizer.json``.
-
-        Raises:
-            OSError: the file cannot be read.
-            ValueError: it holds no tokenizer of ours.
-        """
-        try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-
-    def save(self, path: Path | str) -> None:
-        """Write a ``tokenizer.json``."""
-        Path(path).write_text(self.to_json(), encoding="utf-8", newline="\n")
-
-    def __len__(self) -> int:
-        """Size of the vocabulary, special tokens included."""
-        return self._backend.get_vocab_size()
-
-    def __getstate__(self) -> str:
-        return self.to_json()
-
-    def __setstate__(self, state: str) -> None:
-        self.__init__(tokenizers.Tokenizer.from_str(state))
 
     # Text to ids
 
     def encode(self, text: str) -> list[int]:
         """The token ids of one text."""
-        return self._backend.encode(text, add_special_tokens=False).ids
+        return self.encode_batch([text]).flat.tolist()
 
     def encode_batch(self, texts: Iterable[str]) -> Ragged:
         """The token ids of many texts, a row each; int32, without a Python object per token."""
-        parts = [Ragged.from_lists([each.ids for each in some]) for some in self._encodings(texts)]
-        return Ragged.concatenate(parts)
+        if self._codes is not None:
+            return self._codes.encode(texts)
+        parts: list[Ragged] = []
+        begins = array("q")  # which stretches are the first of a text
+        count = 0
+        for chunk in self._chunks(texts):
+            begins.extend(count + place for place, (first, _) in enumerate(chunk) if first)
+            count += len(chunk)
+            found = self._bare.encode_batch_fast([text for _, text in chunk], add_special_tokens=False)
+            parts.append(Ragged.from_lists([each.ids for each in found]))
+        joined = Ragged.concatenate(parts)
+        starts = joined.starts[np.append(np.frombuffer(begins, np.int64), count)]
+        return Ragged(joined.flat, starts)
+
+    def _chunks(self, texts: Iterable[str]) -> Iterator[list[tuple[bool, str]]]:
+        """Stretches of the texts as the library is given them, each with whether a text begins with it."""
+        prefix = " " if self.kind == "bpe" else ""
+        chunk: list[tuple[bool, str]] = []
+        size = 0
+        for text in texts:
+            for place, stretch in enumerate(stretches(text)):
+                chunk.append((not place, prefix + stretch if stretch and not place else stretch))
+                size += len(stretch)
+                if len(chunk) >= CHUNK or size >= BLOCK:
+                    yield chunk
+                    chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """The words or characters of these texts that become UNK, and how often."""
+        found: Counter[str] = Counter()
+        if self.kind in ("bpe", "byte"):
+            return found
+        for text in texts:
+            if self.kind == "char":
+                codes = self.encode_batch([text]).flat
+                found.update(text[place] for place in np.flatnonzero(codes == UNK).tolist())
+                continue
+            for _, stretch in itertools.chain.from_iterable(self._chunks([text])):
+                found.update(stretch[at.start : at.end] for at in self.pieces(stretch) if at.id == UNK)
+        return found
 
     def words(self, texts: Iterable[str]) -> Words:
         """Texts cut into words, ready to be encoded again and again with merges dropped (BPE-dropout).
 
         Raises:
-            ValueError: this is a word tokenizer, which has no merges.
+            ValueError: this is no bpe tokenizer: it has no merges.
         """
         if self.kind != "bpe":
-            raise ValueError("BPE-dropout needs a bpe tokenizer, but this one is of kind word")
+            raise ValueError(f"BPE-dropout needs a bpe tokenizer, but this one is of kind {self.kind}")
         parts: list[Ragged] = []
-        for some in self._encodings(texts):
-            ids = Ragged.from_lists([each.ids for each in some])
-            word_of = Ragged.from_lists([each.word_ids for each in some])
+        texts = iter(texts)
+        while chunk := list(itertools.islice(texts, CHUNK)):
+            found = self._backend.encode_batch(chunk, add_special_tokens=False)
+            ids = Ragged.from_lists([each.ids for each in found])
+            word_of = Ragged.from_lists([each.word_ids for each in found])
             parts.append(self._table.number(ids, word_of.flat))
         return Words(Ragged.concatenate(parts), self._table)
 
@@ -192,42 +193,37 @@ class Tokenizer:
         Texts needed more than once are quicker by ``words(texts).sample(p, seed)``.
 
         Raises:
-            ValueError: p is outside [0, 1], or this is a word tokenizer.
+            ValueError: p is outside [0, 1], or this is no bpe tokenizer.
         """
         return self.words(texts).sample(p, seed)
-
-    def _encodings(self, texts: Iterable[str]) -> Iterator[list[Any]]:
-        """The library's answers, a chunk at a time."""
-        texts = iter(texts)
-        while chunk := list(itertools.islice(texts, CHUNK)):
-            yield self._backend.encode_batch(chunk, add_special_tokens=False)
 
     # Ids to text
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:
-        """The text of token ids.  PAD, BOS and EOS are left out; UNK shows as ``<unk>``."""
-        kept = [index for index in map(int, ids) if index not in (PAD, BOS, EOS)]
-        if self.kind == "word":
-            return join_words([self._names[index] for index in kept])
-        return self._backend.decode(kept, skip_special_tokens=False)
+        """The text of token ids.  PAD, BOS and EOS are left out; other special tokens show as ``<unk>``."""
+        decoder = self.decoder()
+        return decoder.add(ids) + decoder.end()
 
     def decode_batch(self, rows: Iterable[Iterable[SupportsIndex]]) -> list[str]:
         """The text of every row (a ``Ragged`` or lists)."""
         return [self.decode(row) for row in rows]
 
+    def decoder(self) -> Decoder:
+        """Decodes ids as they come.  To continue a text, first ``add`` its ids and drop what that gives.
+
+        >>> tokenizer = Tokenizer.train([], "byte")
+        >>> decoder = tokenizer.decoder()
+        >>> [decoder.add([index]) for index in tokenizer.encode("né")]
+        ['n', '', 'é']
+        """
+        if self.kind in ("bpe", "byte"):
+            return ByteDecoder(self._spelled, prefix=" " if self.kind == "bpe" else "")
+        return NameDecoder(self._texts, Joiner() if self.kind == "word" else None)
+
     # Looking inside
 
-    def tokens(self, ids: Iterable[SupportsIndex]) -> list[str]:
-        """Each token as people read it: ``▁`` is a space, ``<0xC3>`` a byte that is no letter by itself.
-
-        >>> tokenizer = Tokenizer.train(["no, no"] * 2, vocab_size=262)
-        >>> tokenizer.tokens(tokenizer.encode("no é"))
-        ['▁no', '▁', '<0xC3>', '<0xA9>']
-        """
-        return [self._shown[index] for index in map(int, ids)]
-
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Start and end of every token in the text, in characters; together they cover it (bpe).
+        """Start and end of every token in the text, in characters; together they cover it (but for words).
 
         A character whose bytes are several tokens is covered by each of them.  The space that bpe puts before
         the text is no part of it: a token that is nothing else covers (0, 0).
@@ -241,17 +237,22 @@ class Tokenizer:
         >>> [tuple(piece) for piece in tokenizer.pieces("no,")]
         [(261, '▁no', 0, 2), (15, ',', 2, 3)]
         """
-        encoding = self._backend.encode(text, add_special_tokens=False)
-        shown = self.tokens(encoding.ids)
-        places = self._byte_places(text, encoding.ids) if self.kind == "bpe" else encoding.offsets
-        return [Piece(*each[:2], *each[2]) for each in zip(encoding.ids, shown, places, strict=True)]
+        ids = self.encode(text)
+        if self.kind == "word":
+            places: Iterable[tuple[int, int]] = self._backend.encode(text, add_special_tokens=False).offsets
+        elif self.kind == "char":
+            places = ((at, at + 1) for at in range(len(text)))
+        else:
+            places = self._byte_places(text, ids)
+        rows = zip(ids, self.tokens(ids), places, strict=True)
+        return [Piece(index, token, *place) for index, token, place in rows]
 
     def _byte_places(self, text: str, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Places in characters from the lengths of the tokens in bytes."""
         character = [at for at, letter in enumerate(text) for _ in range(len(letter.encode()))]
-        end = -1  # the space before the text
+        end = -1 if self.kind == "bpe" else 0  # bpe: the space before the text
         for index in ids:
-            start, end = max(end, 0), end + len(self._spelling[index])
+            start, end = max(end, 0), end + len(self._spelled[index])
             yield (character[start], character[end - 1] + 1) if end > start else (0, 0)
 
     def merges(self, text: str) -> list[list[list[str]]]:
@@ -262,12 +263,30 @@ class Tokenizer:
         [[['▁', 'n', 'o'], ['▁', 'no'], ['▁no']]]
 
         Raises:
-            ValueError: this is a word tokenizer, which has no merges.
+            ValueError: this is no bpe tokenizer: it has no merges.
         """
         words = self.words([text])
         return [
             [self.tokens(ids) for ids in words.table.history(word)] for word in words.numbers.flat.tolist()
         ]
+
+    @cached_property
+    def _codes(self) -> Codes | None:
+        """The table of characters or bytes, for the kinds that need no search."""
+        first = len(self.specials)
+        if self.kind == "char":
+            return Codes.of_characters(self._names[first:], first, UNK)
+        return Codes.of_bytes(first) if self.kind == "byte" else None
+
+    @cached_property
+    def _bare(self) -> tokenizers.Tokenizer:
+        """The backend without the normalizer that puts a space before every text."""
+        if self.kind != "bpe":
+            return self._backend
+        bare = tokenizers.Tokenizer.from_str(self._backend.to_str())
+        bare.normalizer = None  # pyright: ignore[reportAttributeAccessIssue]
+        bare.encode_special_tokens = True
+        return bare
 
     @cached_property
     def _table(self) -> MergeTable:
@@ -277,70 +296,6 @@ class Tokenizer:
             (vocab[left], vocab[right]): (rank, vocab[left + right])
             for rank, (left, right) in enumerate(model["merges"])
         }
-        return MergeTable(merges, self._spelling)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        """Every token as the file spells it."""
-        ids = self._backend.get_vocab()
-        return sorted(ids, key=ids.__getitem__)
-
-    @cached_property
-    def _spelling(self) -> list[list[int]]:
-        """For every token of bpe the ids of its bytes."""
-        ids, special = self._backend.get_vocab(), [[index] for index in range(len(SPECIALS))]
-        return special + [[ids[byte] for byte in name] for name in self._names[len(SPECIALS) :]]
-
-    @cached_property
-    def _shown(self) -> list[str]:
-        if self.kind == "word":
-            return self._names
-        return [*SPECIALS, *map(_readable, self._names[len(SPECIALS) :])]
-
-
-def _untrained(kind: Kind, vocab_size: int, min_frequency: int) -> tuple[tokenizers.Tokenizer, Any]:
-    """An empty tokenizer of the library, and what trains it."""
-    shared: dict[str, Any] = {
-        "vocab_size": vocab_size,
-        "min_frequency": min_frequency,
-        "special_tokens": list(SPECIALS),
-        "show_progress": False,
-    }
-    if kind == "word":
-        backend = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIALS[UNK]))
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
-        backend.decoder = decoders.WordPiece(prefix="", cleanup=True)
-        return backend, trainers.WordLevelTrainer(**shared)
-    backend = tokenizers.Tokenizer(models.BPE())
-    backend.normalizer = normalizers.Prepend(" ")
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False)
-    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    return backend, trainers.BpeTrainer(initial_alphabet=alphabet, **shared)
-
-
-def _byte_values() -> dict[str, int]:
-    """The byte that each letter of the byte-level alphabet stands for.
-
-    Bytes that print in Latin-1 stand for themselves; the others are the letters from 256 on (GPT-2).
-    """
-    own = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = (byte for byte in range(256) if byte not in own)
-    return {chr(byte): byte for byte in own} | {chr(256 + at): byte for at, byte in enumerate(others)}
-
-
-_BYTES = _byte_values()
-
-
-def _readable(token: str) -> str:
-    """A byte-level token as people read it."""
-    shown = bytes(_BYTES[letter] for letter in token).decode("utf-8", errors="surrogateescape")
-    return "".join(_show(letter) for letter in shown)
-
-
-def _show(letter: str) -> str:
-    if letter == " ":
-        return SPACE
-    if 0xDC80 <= ord(letter) <= 0xDCFF:  # a byte that is no letter by itself
-        return f"<0x{ord(letter) - 0xDC00:02X}>"
-    return letter if letter.isprintable() else ascii(letter)[1:-1]
+        first = len(self.specials)
+        letters = [[vocab[letter] for letter in name] for name in self._names[first:]]
+        return MergeTable(merges, [*([index] for index in range(first)), *letters])

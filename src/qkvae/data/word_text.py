@@ -33,20 +33,32 @@ def join_words(words: Iterable[str]) -> str:
     >>> join_words(["He", "said", ":", '"', "l'", "amico", "(", "mine", ")", '"', "."])
     'He said: "l\\'amico (mine)".'
     """
-    text: list[str] = []
-    opened: set[str] = set()
-    tight = True
-    for word in words:
+    joiner = Joiner()
+    return "".join(joiner.add(word) for word in words)
+
+
+class Joiner:
+    """Joins words as they come: what was written never changes.
+
+    >>> joiner = Joiner()
+    >>> [joiner.add(word) for word in ("well", ",", "yes")]
+    ['well', ',', ' yes']
+    """
+
+    def __init__(self) -> None:
+        self._opened: set[str] = set()
+        self._tight = True
+
+    def add(self, word: str) -> str:
+        """The word, with a space before it if one belongs there."""
         closes, opens = word[0] in _CLOSING, word in _OPENING
         if word in ('"', "'") or (word == "“"):
-            twin = "„" if word == "“" and "„" in opened else word
-            closes = twin in opened
+            twin = "„" if word == "“" and "„" in self._opened else word
+            closes = twin in self._opened
             opens = not closes
-            (opened.remove if closes else opened.add)(twin)
+            (self._opened.remove if closes else self._opened.add)(twin)
         elif word == "„":
-            opened.add(word)
-        if not (tight or closes or word in _TIGHT):
-            text.append(" ")
-        text.append(word)
-        tight = opens or word in _TIGHT or _ELISION.fullmatch(word) is not None
-    return "".join(text)
+            self._opened.add(word)
+        spaced = not (self._tight or closes or word in _TIGHT)
+        self._tight = opens or word in _TIGHT or _ELISION.fullmatch(word) is not None
+        return " " + word if spaced else word
