@@ -117,7 +117,7 @@ class TorchSeq2Seq(nn.Module):
             custom_encoder=make_encoder(block, settings.encoder_depth),
             custom_decoder=make_decoder(block, settings.decoder_depth),
         )
-        self.base = block.base
+        self.base = block.base_or_default
 
     def embed(self, ids: Tensor) -> Tensor:
         dim = self.embedding.embedding_dim

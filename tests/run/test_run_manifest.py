@@ -84,6 +84,35 @@ def test_a_run_of_format_1_is_read_and_newer_settings_take_their_defaults(path: 
     )
 
 
+def test_settings_that_had_no_effect_in_format_1_are_left_out(path: Path) -> None:
+    """Format 1 wrote the value of every setting; now those without effect are refused."""
+    settings = json.loads(FORMAT_1)["settings"]
+    settings["data"] |= {"valid": ["v.en", "v.de"], "valid_fraction": 0.05, "bpe_dropout": None}
+    settings["model"]["block"] |= {"positions": "alibi", "base": 10000.0}
+    settings["optimizer"] = {"name": "adamw", "momentum": 0.95, "schedule": "linear", "cooldown": 0.3}
+    path.write_text(json.dumps(json.loads(FORMAT_1) | {"settings": settings}), encoding="utf-8")
+    config = read_manifest(path).config
+    assert (config.data.valid_fraction, config.data.bpe_dropout) == (None, 0.0)
+    assert (config.model.block.base, config.optimizer.momentum, config.optimizer.cooldown) == (None,) * 3
+    refusal(path, json.loads(FORMAT_1) | {"format": 2, "settings": settings})
+
+
+def test_settings_of_format_1_that_had_an_effect_are_kept(path: Path) -> None:
+    settings = json.loads(FORMAT_1)["settings"]
+    settings["data"] |= {"valid": [], "valid_fraction": 0.1}
+    settings["model"]["block"] |= {"positions": "rotary", "base": 500.0}
+    settings["optimizer"] = {"name": "muon", "momentum": 0.9, "schedule": "wsd", "cooldown": 0.2}
+    path.write_text(json.dumps(json.loads(FORMAT_1) | {"settings": settings}), encoding="utf-8")
+    config = read_manifest(path).config
+    assert (config.data.valid_fraction, config.model.block.base) == (0.1, 500.0)
+    assert (config.optimizer.momentum, config.optimizer.cooldown) == (0.9, 0.2)
+
+
+def test_what_is_no_setting_in_an_older_config_is_refused_and_not_crashed_on(path: Path) -> None:
+    for settings in ({"data": 3}, {"model": {"block": []}}, {"optimizer": None}):
+        refusal(path, json.loads(FORMAT_1) | {"settings": settings})
+
+
 def test_a_newer_format_asks_for_a_newer_qkvae(path: Path) -> None:
     values = written(path) | {"format": FORMAT + 1, "qkvae": "9.0", "novelty": True}
     message = refusal(path, values)

@@ -39,8 +39,8 @@ class Block:
     positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = "sinusoidal"
     """How a token's place is made known."""
 
-    base: float = 10000.0
-    """Longest wavelength of sinusoidal and rotary positions, divided by two pi."""
+    base: float | None = None
+    """Longest wavelength of sinusoidal and rotary positions, divided by two pi; 10000 if not given."""
 
     window: int | None = None
     """Self-attention sees at most this many neighbours on each side; everything if not given."""
@@ -53,6 +53,7 @@ class Block:
         checks.above_zero(self, "eps", "base")
         checks.fraction(self, "dropout")
         checks.one_of(self, "activation", "norm", "norm_order", "positions")
+        checks.in_effect(self, "base", "positions", "sinusoidal", "rotary")
         if self.dim % self.heads:
             raise ValueError(
                 f"dim is {self.dim} and heads is {self.heads}: heads must divide dim, "
@@ -67,6 +68,15 @@ class Block:
     def width(self) -> int:
         """Width of one head, dim / heads."""
         return self.dim // self.heads
+
+    @property
+    def base_or_default(self) -> float:
+        """The base of sinusoidal and rotary positions.
+
+        >>> Block().base_or_default, Block(base=500.0).base_or_default
+        (10000.0, 500.0)
+        """
+        return 10000.0 if self.base is None else self.base
 
 
 def _divisor(dim: int, heads: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from qkvae.config.names import nearest
 
@@ -41,6 +41,21 @@ def fraction(config: object, *fields: str) -> None:
         value = getattr(config, field)
         if value is not None and not 0 <= value < 1:
             raise ValueError(f"{field} is {value}, but must be at least 0 and less than 1")
+
+
+def in_effect(config: object, field: str, when: str, *values: object) -> None:
+    """Refuse a field that was given without effect: it has one only where ``when`` is one of ``values``.
+
+    A field that is None was not given.
+
+    Raises:
+        ValueError: the field has no effect.
+    """
+    value, decides = getattr(config, field), getattr(config, when)
+    if value is not None and decides not in values:
+        several = cast("tuple[object, ...]", decides if isinstance(decides, tuple) else (decides,))
+        said = " ".join(str(each) for each in several)
+        raise ValueError(f"{field} {value} has no effect with {when} {said}: leave it out")
 
 
 def one_of(config: object, *fields: str) -> None:

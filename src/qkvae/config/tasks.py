@@ -45,8 +45,8 @@ class TranslationData:
     label_smoothing: float = 0.1
     """Part of the target probability spread evenly over the vocabulary."""
 
-    valid_fraction: float = 0.05
-    """Part split off for validation, 5,000 pairs at most, by hash of the source, if valid is not given."""
+    valid_fraction: float | None = None
+    """Part split off for validation, 5,000 pairs at most, by hash of the source; 0.05 if not given."""
 
     def __post_init__(self) -> None:
         checks.one_of(self, "tokenizer")
@@ -55,8 +55,14 @@ class TranslationData:
         checks.fraction(self, "bpe_dropout", "label_smoothing")
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction")
+        checks.in_effect(self, "valid_fraction", "valid", ())
         if self.tokenizer == "word" and self.bpe_dropout:
             raise ValueError(f"bpe_dropout {self.bpe_dropout} has no effect on tokenizer word: leave it out")
+
+    @property
+    def valid_fraction_or_default(self) -> float:
+        """The part that is split off for validation if ``valid`` is not given."""
+        return 0.05 if self.valid_fraction is None else self.valid_fraction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,8 @@ class Optimizer:
     beta2: float = 0.98
     """AdamW's decay of the mean of squared gradients."""
 
-    momentum: float = 0.95
-    """Muon's decay of the mean of gradients."""
+    momentum: float | None = None
+    """Muon's decay of the mean of gradients; 0.95 if not given."""
 
     schedule: Literal["linear", "cosine", "wsd", "noam", "inverse-sqrt", "constant"] = "linear"
     """The learning rate's course after the warm-up."""
@@ -39,8 +39,8 @@ class Optimizer:
     warmup: float = 0.05
     """Part of the training over which the learning rate climbs from zero."""
 
-    cooldown: float = 0.3
-    """Part of the training over which the wsd schedule falls to zero."""
+    cooldown: float | None = None
+    """Part of the training over which the wsd schedule falls to zero; 0.3 if not given."""
 
     clip: float = 1.0
     """Gradients longer than this (norm over all of them) are shortened to it; 0 leaves them."""
@@ -50,6 +50,22 @@ class Optimizer:
         checks.above_zero(self, "lr", "lr_rest")
         checks.at_least(self, 0, "weight_decay", "clip")
         checks.fraction(self, "beta1", "beta2", "momentum", "warmup", "cooldown")
+        checks.in_effect(self, "momentum", "name", "muon")
+        checks.in_effect(self, "cooldown", "schedule", "wsd")
+
+    @property
+    def momentum_or_default(self) -> float:
+        """Muon's momentum."""
+        return 0.95 if self.momentum is None else self.momentum
+
+    @property
+    def cooldown_or_default(self) -> float:
+        """The part of the training over which wsd falls.
+
+        >>> Optimizer(schedule="wsd").cooldown_or_default
+        0.3
+        """
+        return 0.3 if self.cooldown is None else self.cooldown
 
 
 @dataclass(frozen=True, kw_only=True)

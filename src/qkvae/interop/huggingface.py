@@ -236,11 +236,10 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
         "base": 10000.0,
         "window": None,
     }
+    found = {name: getattr(block, name) for name in wanted} | {"base": block.base_or_default}
     for name, value in wanted.items():
-        if getattr(block, name) != value:
-            raise ValueError(
-                f"{name} is {getattr(block, name)}, but Marian has {value}: it cannot be written so"
-            )
+        if found[name] != value:
+            raise ValueError(f"{name} is {found[name]}, but Marian has {value}: it cannot be written so")
     if block.key_heads not in (None, block.heads):
         raise ValueError(f"key_heads is {block.key_heads}, but Marian has as many as heads, {block.heads}")
     if block.activation == "swiglu":

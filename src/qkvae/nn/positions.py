@@ -160,7 +160,7 @@ def make_absolute(block: Block, length: int) -> Sinusoidal | Learned | None:
     """What is added to the embedding, if that is how places are told."""
     match block.positions:
         case "sinusoidal":
-            return Sinusoidal(block.dim, block.base, length)
+            return Sinusoidal(block.dim, block.base_or_default, length)
         case "learned":
             return Learned(block.dim, length)
         case _:
@@ -169,7 +169,7 @@ def make_absolute(block: Block, length: int) -> Sinusoidal | Learned | None:
 
 def make_rotary(block: Block, length: int) -> Rotary | None:
     """What turns queries and keys, if that is how places are told."""
-    return Rotary(block.width, block.base, length) if block.positions == "rotary" else None
+    return Rotary(block.width, block.base_or_default, length) if block.positions == "rotary" else None
 
 
 def make_bias(block: Block) -> Alibi | Relative | None:

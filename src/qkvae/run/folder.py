@@ -27,6 +27,7 @@ from qkvae.run import atomic
 from qkvae.run.errors import DamagedPart, Mismatch, MissingPart, WrongTask, plainly
 from qkvae.run.journal import Journal
 from qkvae.run.manifest import Manifest, read_json_object, read_manifest, write_manifest
+from qkvae.run.older import brought_up_to_date
 from qkvae.run.place import CONFIG, claimed, require_run
 from qkvae.run.state import StateFiles
 from qkvae.run.weights import load_weights, read_weights, write_weights
@@ -212,7 +213,7 @@ class Run:
         """
         saved = self._state.load(self.notes)
         if saved is not None:
-            begun = to_dict(from_dict(type(self.config), saved[1].pop(_SETTINGS)))
+            begun = to_dict(from_dict(type(self.config), brought_up_to_date(saved[1].pop(_SETTINGS))))
             for name, there, here in differences(_decided(begun), _decided(to_dict(self.config))):
                 raise Mismatch(
                     f"{self.path / CONFIG}: {name} is {here}, but the training was begun with {there}: "

@@ -12,8 +12,9 @@ import qkvae
 from qkvae.config import TASKS, Translation, from_dict, nearest, to_dict
 from qkvae.run.atomic import write_json
 from qkvae.run.errors import DamagedPart, NotARun, plainly
+from qkvae.run.older import brought_up_to_date
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a reader of the format before could misread a run; every lower number is read for ever."""
 
 _FIELDS = {"format": int, "qkvae": str, "task": str, "family": str, "settings": dict, "resolved": dict}
@@ -84,8 +85,11 @@ def read_manifest(path: Path) -> Manifest:
     task = values["task"]
     if task not in TASKS:
         raise DamagedPart(f'{path}: unknown task "{task}": {nearest(task, TASKS)}; {_CURE}')
+    settings = values.get("settings", {})
+    if version < FORMAT:
+        settings = brought_up_to_date(settings)
     try:
-        config = from_dict(TASKS[task], values.get("settings", {}))
+        config = from_dict(TASKS[task], settings)
     except ValueError as error:
         raise DamagedPart(f"{path}: {error}; {_CURE}") from None
     return Manifest(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qkvae.config import Seq2Seq, differences, from_dict, to_dict
 from qkvae.run.errors import DamagedPart, Mismatch
+from qkvae.run.older import brought_up_to_date
 from qkvae.run.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def read_weights(path: Path, config: Seq2Seq) -> dict[str, Tensor]:
     state, metadata = read_tensors(path)
     if "model" not in metadata:
         raise DamagedPart(f"{path} holds no model's weights: copy the run's own file back")
-    written = from_dict(type(config), json.loads(metadata["model"]))
+    settings = brought_up_to_date({"model": json.loads(metadata["model"])})["model"]
+    written = from_dict(type(config), settings)
     if written != config:
         name, there, here = next(differences(to_dict(written), to_dict(config)))
         raise Mismatch(

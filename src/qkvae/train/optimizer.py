@@ -130,7 +130,7 @@ class Optimizers:
         lr_rest = settings.lr_rest or settings.lr
         first: torch.optim.Optimizer
         if settings.name == "muon":
-            first = Muon(within, settings.lr, settings.weight_decay, settings.momentum)
+            first = Muon(within, settings.lr, settings.weight_decay, settings.momentum_or_default)
         else:
             decayed = [matrix.weight for matrix in within]
             first = torch.optim.AdamW(

@@ -32,7 +32,8 @@ def rate(settings: Optimizer, progress: float) -> float:
         case "cosine":
             return 0.5 * (1 + math.cos(math.pi * rest))
         case "wsd":
-            return min(1.0, (1 - progress) / settings.cooldown) if settings.cooldown else 1.0
+            cooldown = settings.cooldown_or_default
+            return min(1.0, (1 - progress) / cooldown) if cooldown else 1.0
         case "noam" | "inverse-sqrt":
             return math.sqrt(max(warmup, 1e-4) / max(progress, 1e-4))
         case "constant":

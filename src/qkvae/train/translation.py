@@ -63,7 +63,7 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
     if data.valid:
         return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
     # A share of a large corpus would be more than the evaluations need, and than the minutes allow.
-    share = min(data.valid_fraction, _MOST_VALID / len(pairs))
+    share = min(data.valid_fraction_or_default, _MOST_VALID / len(pairs))
     train, valid = split_pairs(pairs, share)
     return Corpus(replace(train, notes=pairs.notes), valid)
 

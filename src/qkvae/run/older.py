@@ -1,0 +1,46 @@
+"""Settings that an older qkvae wrote, as they are said now: a run of any released version loads for ever.
+
+Format 1 wrote every setting with its value, those without effect too, which are now refused; and for a time a
+``bpe_dropout`` that was not asked for was null.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, cast
+
+# Where a group stands, its setting, and what another setting of the group must be for it to have an effect.
+_NEEDS: tuple[tuple[tuple[str, ...], str, str, tuple[object, ...]], ...] = (
+    (("data",), "valid_fraction", "valid", ([],)),
+    (("model", "block"), "base", "positions", ("sinusoidal", "rotary")),
+    (("optimizer",), "momentum", "name", ("muon",)),
+    (("optimizer",), "cooldown", "schedule", ("wsd",)),
+)
+
+
+def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a task as they are written now; what is no setting is left for the strict reader.
+
+    >>> brought_up_to_date({"optimizer": {"schedule": "linear", "cooldown": 0.3, "lr": 0.1}})
+    {'optimizer': {'schedule': 'linear', 'lr': 0.1}}
+    >>> brought_up_to_date({"data": {"bpe_dropout": None}})
+    {'data': {}}
+    """
+    settings = copy.deepcopy(dict(settings))
+    for path, name, deciding, values in _NEEDS:
+        group = _group(settings, path)
+        if deciding in group and group[deciding] not in values:
+            group.pop(name, None)
+    data = _group(settings, ("data",))
+    if "bpe_dropout" in data and data["bpe_dropout"] is None:
+        del data["bpe_dropout"]
+    return settings
+
+
+def _group(settings: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The group of settings at a path; an empty one if there is none."""
+    found: Any = settings
+    for name in path:
+        found = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
