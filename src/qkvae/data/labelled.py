@@ -264,9 +264,10 @@ def _filed(path: Path, columns: Columns, tally: Tally) -> Iterator[tuple[str, It
 def _label(cell: Any, separator: str | None, where: str) -> Label:
     """A label as it is written: numbers and truth values as JSON writes them, lists as several."""
     if isinstance(cell, list | tuple):
-        each = [_label(one, None, where) for one in cast(Sequence[Any], cell)]
+        several = cast(Sequence[Any], cell)
+        each = [_label(one, None, where) for one in several]
         if any(isinstance(one, tuple) or not one for one in each):
-            raise ValueError(f"{where}: the labels {shortened(str(cell))} must be a list of names")
+            raise ValueError(f"{where}: the labels {shortened(str(several))} must be a list of names")
         return tuple(dict.fromkeys(str(one) for one in each))
     if cell is None:
         return "" if separator is None else ()

@@ -158,7 +158,14 @@ class Labels:
         if set(saved) != known:
             wrong = ", ".join(sorted(set(saved) ^ known))
             raise ValueError(f"saved labels lack or add {wrong}: they must have {', '.join(sorted(known))}")
-        return cls(**{**saved, "names": tuple(saved["names"]), "counts": tuple(saved["counts"])})
+        return cls(
+            kind=saved["kind"],
+            names=tuple(saved["names"]),
+            counts=tuple(saved["counts"]),
+            total=saved["total"],
+            mean=saved["mean"],
+            scale=saved["scale"],
+        )
 
 
 def _inferred(train: Labelled) -> LabelKind:
