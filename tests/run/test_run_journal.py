@@ -62,3 +62,15 @@ def test_rewinding_a_torn_journal(journal: Journal) -> None:
     journal.path.write_bytes(b'{"step": 1}\n{"step": 2}\n{"st')
     journal.rewind(1)
     assert journal.path.read_bytes() == b'{"step": 1}\n'
+
+
+def test_rewinding_makes_sure_of_the_last_records_and_writes_none_twice(journal: Journal) -> None:
+    last = [{"step": 2, "score": math.nan}, {"step": 2, "event": "plan"}]
+    for record in [{"step": 1}, last[0], {"step": 2, "loss": 0.5}, {"step": 3}]:
+        journal.append(record)
+    for _ in range(2):
+        journal.rewind(2, last)
+        kept = journal.records()
+        assert [r["step"] for r in kept] == [1, 2, 2, 2]
+        assert math.isnan(kept[1]["score"])
+        assert kept[2:] == [{"step": 2, "loss": 0.5}, {"step": 2, "event": "plan"}]

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from qkvae.config import Optimizer, Saving
 from qkvae.run import Run
 from qkvae.train.loop import Loop
+from qkvae.train.memory import ran_out
 from qkvae.train.objective import Loss
 
 
@@ -85,6 +86,42 @@ def test_out_of_memory_is_met_by_smaller_parts_of_the_same_step(tmp_path: Path, 
     assert [line.split(":")[0] for line in heard.said] == ["out of memory"] * 2
     loop.fit()
     assert narrow.asked.count(2) == 4 * accumulate * 9  # it does not try the whole batch again
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried",
+        "[enforce fail at alloc_cpu.cpp:119] data. DefaultCPUAllocator: not enough memory: you tried",
+        "MPS backend out of memory (MPS allocated: 8.99 GB, max allowed: 9.07 GB).",
+        "Invalid buffer size: 18.57 GB",
+    ],
+)
+def test_every_device_says_it_in_its_own_words(tmp_path: Path, words: str) -> None:
+    class Other(Fit):
+        def loss(self, batch: Any) -> Loss:
+            if len(batch) > 4:
+                raise RuntimeError(words)
+            return super().loss(batch)
+
+    loop = small_loop(tmp_path, Other())
+    loop.fit()
+    assert loop.splits == 2
+
+
+def test_the_processors_allocator_still_says_it_so() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**55)
+    assert ran_out(raised.value)
+
+
+def test_any_other_error_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
+    class Wrong(Fit):
+        def loss(self, batch: Any) -> Loss:
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        small_loop(tmp_path, Wrong()).fit()
 
 
 class Late(Narrow):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -229,9 +229,9 @@ class Run:
         """All records of ``metrics.jsonl``; see ``Journal.records``."""
         return self._journal.records()
 
-    def rewind(self, step: int) -> None:
-        """Drop the records of steps after ``step``; see ``Journal.rewind``."""
-        self._journal.rewind(step)
+    def rewind(self, step: int, last: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Drop the records of steps after ``step`` and make sure of the ``last``; see ``Journal.rewind``."""
+        self._journal.rewind(step, last)
 
     def save_text(self, name: str, text: str) -> None:
         """Write a page for people, such as ``report.html``, atomically."""

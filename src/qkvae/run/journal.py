@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ class Journal:
         Raises:
             StorageError: the disk refused; the records before stay readable.
         """
-        line = json.dumps(record, ensure_ascii=False).encode("utf-8") + b"\n"
+        line = _line(record) + b"\n"
         with plainly(self.path):
             if not self._ends_whole:
                 self._cut_torn_line()
@@ -50,13 +50,16 @@ class Journal:
         """
         return [json.loads(line) for line in self._lines()]
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, last: Sequence[Mapping[str, Any]] = ()) -> None:
         """Drop the records of later steps: they will be made again.  Records without a step stay.
+
+        Those of ``last`` that a kill kept from being written are added.
 
         Raises:
             StorageError: the disk refused; nothing is dropped.
         """
         kept = [line for line in self._lines() if json.loads(line).get("step", step) <= step]
+        kept += [line for line in map(_line, last) if line not in kept]
         write_bytes(self.path, b"".join(line + b"\n" for line in kept))
         self._ends_whole = True
 
@@ -78,6 +81,10 @@ class Journal:
         if whole < len(content):
             with self.path.open("rb+") as file:
                 file.truncate(whole)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8")
 
 
 def _is_record(line: bytes) -> bool:

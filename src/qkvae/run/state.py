@@ -40,7 +40,7 @@ class StateFiles:
             self.newest.parent.mkdir(exist_ok=True)
         keep = self.newest.is_file() and (self._newest_is_whole or _whole(self.newest))
         with replacing(self.newest) as temporary:
-            stream_tensors(temporary, tensors, {"facts": json.dumps(facts, sort_keys=True)})
+            stream_tensors(temporary, tensors, {"facts": json.dumps(facts)})
             if keep:  # a damaged newest must not push out a good previous
                 move(self.newest, self.previous)
         self._newest_is_whole = True

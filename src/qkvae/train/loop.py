@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +15,9 @@ from qkvae.config import Optimizer, Saving, Training
 from qkvae.run import Run
 from qkvae.train.average import Average
 from qkvae.train.device import Machine
+from qkvae.train.exchange import exchanged, state_with
 from qkvae.train.interrupt import Interruption, Paused, interruptible
+from qkvae.train.memory import give_back, ran_out
 from qkvae.train.meter import Meter
 from qkvae.train.objective import Objective
 from qkvae.train.optimizer import Optimizers
@@ -106,7 +107,6 @@ class Loop:
                 self._take_steps(Meter(self.clock))
             except Paused:
                 self._stop_early()
-            self._save_state()
             if self.interruption.asked:
                 raise KeyboardInterrupt
 
@@ -123,7 +123,7 @@ class Loop:
             if self.interruption.asked:
                 self._stop_early()
         if not self._patience_ends():
-            self._validate_if_due(meter, last=True)
+            self._evaluate_and_plan(meter, last=True)
 
     def _train_step(self, batches: Iterator[Any]) -> tuple[float, int]:
         """One optimiser step; the mean loss and the tokens it was over."""
@@ -153,7 +153,9 @@ class Loop:
             torch.manual_seed(_seed(self.training.seed, self.step))
             try:
                 return sum(self._backward(batch) for batch in together)
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
                 if self.splits >= _MOST_SPLITS:
                     raise MemoryError(
                         f"out of memory, even with each batch in {self.splits} parts: use a smaller "
@@ -162,7 +164,7 @@ class Loop:
             self.splits *= 2
             for p in self.objective.model.parameters():
                 p.grad = None
-            torch.cuda.empty_cache()
+            give_back(self.machine.device)
             self.reporter.say(
                 f"out of memory: each batch is now computed in {self.splits} parts; a step learns from as "
                 "many tokens as before"
@@ -177,12 +179,24 @@ class Loop:
             total += float(loss.total.detach())
         return total
 
-    def _evaluate_and_plan(self, meter: Meter) -> None:
-        """Evaluate and change the plan, each when it is time."""
-        self._validate_if_due(meter)
-        plan = self.planner.change(self.step, self._pending())
-        if plan is not None:
-            self.run.log(plan.record())
+    def _evaluate_and_plan(self, meter: Meter, last: bool = False) -> None:
+        """Evaluate and change the plan, each when it is time; after the last step no plan is left to change.
+
+        What an evaluation found is saved before anything follows from it.  A kill before that save leaves no
+        trace of the evaluation, and it will be made again; after it, resuming does what is left to do.
+        """
+        evaluation = self._evaluate_if_due(meter, last)
+        plan = None if last else self.planner.change(self.step, self._pending())
+        records = [record for record in (evaluation, plan and plan.record()) if record]
+        if evaluation is not None:
+            begun = self.clock()
+            self._save_state(records)
+            self._follow(evaluation)
+            seconds = self.clock() - begun
+            self.validation_seconds += seconds
+            self._leave_out(seconds, meter)
+        for record in records:
+            self.run.log(record)
 
     def _after_step(self, meter: Meter) -> None:
         """Evaluate, change the plan, tell and save, each when it is time."""
@@ -197,54 +211,51 @@ class Loop:
         if self.clock() - self.saved_at >= self.saving.save_every:
             self._save_state()
 
-    def _validate_if_due(self, meter: Meter, last: bool = False) -> None:
-        """Evaluate each time progress passes another ``validations``-th of the way, and at the end."""
+    def _evaluate_if_due(self, meter: Meter, last: bool) -> dict[str, Any] | None:
+        """An evaluation each time progress passes another ``validations``-th of the way, and at the end; the
+        record of it."""
         wanted = self.training.validations
         reached = wanted if last else math.floor(self.planner.current.at(self.step) * wanted + 1e-9)
         if reached <= self.validations:
-            return
+            return None
         begun = self.clock()
-        with self._evaluated_weights() as weights:
-            with self.interruption.at_once():
-                figures = self.objective.validate()
-            self.validations = reached
-            value = figures[self.objective.metric]
-            improved = self.best is None or (
-                value > self.best if self.objective.larger_is_better else value < self.best
-            )
-            if improved:
-                self.best, self.without_better = value, 0
-                self.run.save_model(weights)
-            else:
-                self.without_better += 1
-            if self.saving.keep:
-                self.run.save_checkpoint(self.step, weights, self.saving.keep)
-        record = {"step": self.step, "seconds": round(self.planner.used(), 2), **figures, "best": improved}
-        self.run.log(record)
-        self.sink.tell(self.step, figures)
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        self.reporter.say(f"step {self.step}: {shown}{'  (best so far)' if improved else ''}")
+        model = self.objective.model.eval()
+        with exchanged(model, self._kept()), self.interruption.at_once():
+            figures = self.objective.validate()
+        model.train()
+        self.validations = reached
+        value = figures[self.objective.metric]
+        improved = self.best is None or (
+            value > self.best if self.objective.larger_is_better else value < self.best
+        )
+        self.best = value if improved else self.best
+        self.without_better = 0 if improved else self.without_better + 1
         seconds = self.clock() - begun
         self.validation_seconds = max(seconds, 0.5 * self.validation_seconds)
+        self._leave_out(seconds, meter)
+        return {"step": self.step, "seconds": round(self.planner.used(), 2), **figures, "best": improved}
+
+    def _follow(self, evaluation: dict[str, Any]) -> None:
+        """Keep the weights that were evaluated, and tell of it."""
+        weights = state_with(self.objective.model, self._kept())
+        if evaluation["best"]:
+            self.run.save_model(weights)
+        if self.saving.keep:
+            self.run.save_checkpoint(self.step, weights, self.saving.keep)
+        figures = {name: x for name, x in evaluation.items() if name not in ("step", "seconds", "best")}
+        self.sink.tell(self.step, figures)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        best = "  (best so far)" if evaluation["best"] else ""
+        self.reporter.say(f"step {self.step}: {shown}{best}")
+
+    def _leave_out(self, seconds: float, meter: Meter) -> None:
+        """Time that went into an evaluation and not into steps."""
         self.planner.left_out(seconds)
         meter.leave_out(seconds)
-        self.objective.model.train()
 
-    @contextmanager
-    def _evaluated_weights(self) -> Generator[dict[str, Tensor]]:
-        """The model with the weights to be judged and kept (averaged, in fp32) in place of those trained."""
-        model = self.objective.model.eval()
-        kept = self.average.weights if self.average is not None else self.weights.masters
-        parameters = {name: p for name, p in model.named_parameters() if name in kept}
-        originals = {name: p.data for name, p in parameters.items()}
-        state = _state_with(model, kept)
-        for name, p in parameters.items():
-            p.data = kept[name].detach().to(p.dtype)
-        try:
-            yield state
-        finally:
-            for name, p in parameters.items():
-                p.data = originals[name]
+    def _kept(self) -> dict[str, Tensor]:
+        """The weights to be judged and kept: averaged if so asked, in fp32."""
+        return self.average.weights if self.average is not None else self.weights.masters
 
     def _patience_ends(self) -> bool:
         patience = self.training.patience
@@ -261,14 +272,13 @@ class Loop:
 
     def _stop_early(self) -> None:
         """Save everything and hand the interruption on."""
-        if self.best is None:  # a run that was never evaluated is still a run that can be used
-            with self._evaluated_weights() as weights:
-                self.run.save_model(weights)
         self._save_state()
+        if self.best is None:  # a run that was never evaluated is still a run that can be used
+            self.run.save_model(state_with(self.objective.model, self._kept()))
         raise KeyboardInterrupt
 
-    def _save_state(self) -> None:
-        """Everything that resuming needs, in one file."""
+    def _save_state(self, records: Sequence[dict[str, Any]] = ()) -> None:
+        """Everything that resuming needs, in one file; ``records`` are still to be logged and followed."""
         tensors = {f"weights.{name}": w for name, w in self.weights.masters.items()} | self.optimizers.state()
         if self.average is not None:
             tensors |= {f"average.{name}": w for name, w in self.average.weights.items()}
@@ -282,6 +292,7 @@ class Loop:
             "without_better": self.without_better,
             "average_progress": self.average.progress if self.average is not None else None,
             "splits": self.splits,
+            "records": list(records),
         }
         self.run.save_state({name: t.detach() for name, t in tensors.items()}, facts)
         self.saved_at = self.clock()
@@ -303,18 +314,13 @@ class Loop:
         self.step, self.splits = facts["step"], facts["splits"]
         self.validations, self.validation_seconds = facts["validations"], facts["validation_seconds"]
         self.best, self.without_better = facts["best"], facts["without_better"]
+        records: list[dict[str, Any]] = facts.get("records", [])  # qkvae 0.1.0 saved none
+        self.run.rewind(self.step, records)
+        for evaluation in (record for record in records if "best" in record):
+            self._follow(evaluation)
         if self.best is not None:
             self.run.load_model()  # the best so far must be whole before more time is spent
-        self.run.rewind(self.step)
         return facts["used"], plans_of([facts["plan"]])[0]
-
-
-def _state_with(model: torch.nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The model's state with these weights in place of its own; a tied one stands under each of its names."""
-    names = {id(p): name for name, p in model.named_parameters()}
-    tied = {name: names[id(p)] for name, p in model.named_parameters(remove_duplicate=False)}
-    state: dict[str, Tensor] = model.state_dict()
-    return {name: weights.get(tied.get(name, name), value).detach() for name, value in state.items()}
 
 
 def _seed(seed: int, step: int) -> int:
