@@ -22,10 +22,11 @@ from lightning.pytorch.loggers import CSVLogger
 
 from qkvae.cli.recipe import read_recipe
 from qkvae.config import Translation, from_dict
-from qkvae.evaluate import evaluate
 from qkvae.models import build
+from qkvae.tasks.translation.corpus import encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.translation.evaluate import evaluate
+from qkvae.tasks.translation.objective import TranslationObjective
 from qkvae.train.lightning import Module
-from qkvae.train.translation import TranslationObjective, encode_corpus, read_corpus, train_tokenizer
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "europarl-en-it.toml"
 
@@ -43,12 +44,14 @@ def main() -> None:
 
     begun = time.monotonic()
     config = from_dict(Translation, dict(read_recipe(asked.recipe, "translation").settings))
+    training = dataclasses.replace(config.training, minutes=None, steps=asked.steps, average="none")
+    config = dataclasses.replace(config, training=training)
     torch.manual_seed(config.training.seed)
     corpus = read_corpus(config.data, config.training.seed)
     tokenizer = train_tokenizer(corpus.train, config.data)
     encoded = encode_corpus(corpus, tokenizer, config.data)
     model = build(dataclasses.replace(config.model, vocab=len(tokenizer)))
-    module = Module(TranslationObjective(model, tokenizer, encoded, config), config.optimizer, asked.steps)
+    module = Module(TranslationObjective(model, tokenizer, encoded, config), config.optimizer, training)
     trainer = Trainer(
         max_steps=module.max_steps,
         accelerator="cpu",

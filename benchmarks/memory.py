@@ -32,7 +32,7 @@ CLI = "import sys; from qkvae.cli import main; sys.argv[0] = 'qkvae'; sys.exit(m
 PREPARE = """
 import sys
 from qkvae.config import TranslationData
-from qkvae.train.translation import encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.translation.corpus import encode_corpus, read_corpus, train_tokenizer
 data = TranslationData(paths=tuple(sys.argv[1:3]), vocab_size=int(sys.argv[3]), bpe_dropout=0.0)
 corpus = read_corpus(data, 1)
 encoded = encode_corpus(corpus, train_tokenizer(corpus.train, data), data)

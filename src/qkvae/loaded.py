@@ -5,15 +5,15 @@ What only one verb needs is imported when it is called: translating a sentence s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-from qkvae.config import Generation, Translation, to_dict
-from qkvae.models import Seq2Seq, build
+from qkvae.config import TASKS, from_dict, to_dict
+from qkvae.models import build
 from qkvae.run import Run
-from qkvae.use import Answer, Translator
+from qkvae.tasks import Task, find_task
+from qkvae.tasks.task import Answer, Answerer, settled
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -32,7 +32,8 @@ class LoadedRun:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._translator: Translator | None = None
+        self.task: Task = find_task(run.task)
+        self._answerer: Answerer | None = None
 
     @property
     def path(self) -> Path:
@@ -40,57 +41,50 @@ class LoadedRun:
         return self.run.path
 
     @property
-    def config(self) -> Translation:
-        """Every setting, with the length penalty that was chosen on the validation data."""
-        chosen = self.run.resolved.get("generation", {})
-        config = self.run.config
-        return replace(config, generation=replace(config.generation, **chosen))
+    def config(self) -> Any:
+        """Every setting, with those of ``generation`` that were chosen on the validation data."""
+        return settled(self.run)
 
     @property
-    def translator(self) -> Translator:
-        """Model, tokenizer and settings together."""
-        if self._translator is None:
-            model = build(self.run.config.model).eval()
-            self.run.load_into(model)
-            self._translator = Translator(model, self.run.tokenizer, self.config.generation)
-        return self._translator
+    def answerer(self) -> Answerer:
+        """Model, tokenizer and settings together: for translation a `Translator`."""
+        if self._answerer is None:
+            self._answerer = self.task.answerer(self.run)
+        return self._answerer
 
     @property
-    def model(self) -> Seq2Seq:
+    def model(self) -> Any:
         """The model, a plain `torch.nn.Module`."""
-        return self.translator.model
+        return self.answerer.model
 
     @overload
-    def use(self, lines: str, generation: Generation | None = None) -> str: ...  # pyright: ignore[reportOverlappingOverload]
+    def use(self, inputs: str, generation: Any | None = None) -> str: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
-    def use(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]: ...
-    def use(self, lines: str | Iterable[str], generation: Generation | None = None) -> str | Iterator[Answer]:
-        """Translate one text, or many as they come, in order."""
-        if isinstance(lines, str):
-            return next(self.translator.stream([lines], generation)).texts[0]
-        return self.translator.stream(lines, generation)
+    def use(self, inputs: Iterable[str], generation: Any | None = None) -> Iterator[Answer]: ...
+    def use(self, inputs: str | Iterable[str], generation: Any | None = None) -> str | Iterator[Answer]:
+        """Answer one input, or many as they come, in order; ``generation`` instead of the config's."""
+        if isinstance(inputs, str):
+            return next(self.answerer.stream([inputs], generation)).text
+        return self.answerer.stream(inputs, generation)
 
-    def evaluate(
-        self, paths: Paths, source: str | int | None = None, target: str | int | None = None
-    ) -> dict[str, Any]:
-        """Every figure on a test set (see `qkvae.evaluate`); ``notes``: what was handled in reading it."""
-        from qkvae.data.sources import read_pairs
-        from qkvae.evaluate import evaluate
+    def evaluate(self, paths: Paths, **columns: str | int | None) -> dict[str, Any]:
+        """Every figure on a test set; ``notes``: what was handled in reading it.
 
-        pairs = read_pairs(listed(paths), source, target, minimum=1)
-        smoothing = self.config.data.label_smoothing
-        found = evaluate(self.model, self.run.tokenizer, pairs, self.config.generation, smoothing=smoothing)
-        return {**found, "notes": [str(note) for note in pairs.notes]}
+        Args:
+            columns: of a table, by name or number, as the task names them: ``source``, ``target``.
+
+        Raises:
+            ValueError: the data cannot be used, or the task has no such column.
+        """
+        data = data_settings(self.run.task, paths, columns)
+        return self.task.evaluate(self.answerer, self.config, data)
 
     def look(self, text: str, out: str | Path | None = None) -> Path:
-        """Write one page with the attention of every layer and head while the text is translated."""
-        from qkvae.inspect.look import collect_look, write_look
-
+        """Write one page with what goes on inside while this input is answered."""
         path = Path(out) if out is not None else self.path / "look.html"
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another --out")
-        facts = collect_look(self.model, self.run.tokenizer, text, self.config.generation, run=self.path.name)
-        return write_look(path, facts)
+        return self.task.look(self.answerer, text, path, self.path.name)
 
     def prove(self) -> list[Any]:
         """The invariances that every model must keep, checked on this one."""
@@ -124,7 +118,26 @@ def listed(paths: Paths) -> list[str]:
     return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
 
 
-def _size(config: Translation) -> int:
+def data_settings(
+    task: str, paths: Paths, settings: Mapping[str, str | int | None], valid: Paths = ()
+) -> Any:
+    """A task's data settings with these paths, and of the rest only what is said here.
+
+    Raises:
+        ValueError: the task has no such setting.
+    """
+    kind = TASKS[task]
+    usual = kind().data
+    found: dict[str, Any] = {"paths": tuple(listed(paths)), "valid": tuple(listed(valid))}
+    for name, value in settings.items():
+        # A column may be given by its number, which the settings hold as text.
+        is_column = isinstance(value, int) and getattr(usual, name, None) is None
+        if value is not None:
+            found[name] = str(value) if is_column else value
+    return from_dict(kind, {"data": found}).data
+
+
+def _size(config: Any) -> int:
     """How many numbers a model of these settings learns; none are made for it."""
     import torch
 

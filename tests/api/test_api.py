@@ -91,7 +91,7 @@ def test_lines_are_answered_as_they_come(trained: Path) -> None:
 
 def test_measured_and_compared(trained: Path) -> None:
     run = qkvae.load(trained / "run")
-    found = run.evaluate(trained / "pairs.tsv", "en", "de")
+    found = run.evaluate(trained / "pairs.tsv", source="en", target="de")
     assert found["pairs"] == 100
     assert found["notes"] == []
     both = api.compare(trained / "run", trained / "run", trained / "pairs.tsv", source="en", target="de")

@@ -15,15 +15,7 @@ from tiny_runs import TINY, write_pairs
 
 from qkvae.cli import main
 from qkvae.config import Generation, Translation
-
-
-@dataclasses.dataclass
-class Answer:
-    source: str
-    texts: list[str]
-    scores: list[float]
-    cut: bool = False
-    source_cut: bool = False
+from qkvae.tasks.translation.translator import Answer, Translator
 
 
 @dataclasses.dataclass
@@ -43,11 +35,19 @@ class Found:
         return {"duplicates": 2}
 
 
+class Printing(Translator):
+    """What a translator prints, without a model."""
+
+    def __init__(self) -> None:
+        self.generation = Generation()
+
+
 class Loaded:
     """A run that answers in capitals."""
 
     def __init__(self) -> None:
         self.config = Translation()
+        self.answerer = Printing()
         self.groups: list[list[str]] = []
         self.generation: Generation | None = None
         self.rows = [Row("batch = single", True, "0.0e+00")]
@@ -57,9 +57,8 @@ class Loaded:
         self.groups.append(list(lines))
         nbest = (generation or self.config.generation).nbest
         for line in self.groups[-1]:
-            yield Answer(
-                line, [line.upper() + "!" * n for n in range(nbest)], [-0.5 - n for n in range(nbest)]
-            )
+            texts = tuple(line.upper() + "!" * n for n in range(nbest))
+            yield Answer(line, texts, tuple(-0.5 - n for n in range(nbest)))
 
     def evaluate(self, paths: Any, source: str | None = None, target: str | None = None) -> dict[str, Any]:
         return {

@@ -321,7 +321,7 @@ FAULTS = [
     Fault(
         "longest sentences evaluated twice",
         plant(
-            sys.modules["qkvae.evaluate"],
+            sys.modules["qkvae.tasks.translation.evaluate"],
             "bucketed",
             lambda original, *args: [*original(*args), original(*args)[0][:1]],
         ),

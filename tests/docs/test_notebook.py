@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qkvae.train import translation
+from qkvae.tasks.translation import corpus
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 LENGTH = "steps=200, validations=2"
@@ -47,7 +47,7 @@ def written(cell: dict[str, Any]) -> list[str]:
 def test_every_cell_runs(length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     if length != LENGTH:
-        monkeypatch.setattr(translation, "_DEFAULT_COUNT", 4000)
+        monkeypatch.setattr(corpus, "_DEFAULT_COUNT", 4000)
     names: dict[str, Any] = {"__name__": "__main__"}
     cells = code_cells()
     assert sum(LENGTH in "".join(cell["source"]) for cell in cells) == 1

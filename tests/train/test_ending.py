@@ -16,9 +16,10 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis
 from qkvae.models import build
 from qkvae.run import Run
-from qkvae.train import ending
-from qkvae.train.ending import choose_length_penalty, is_finished, reserved
-from qkvae.train.translation import Encoded
+from qkvae.tasks.translation import ending
+from qkvae.tasks.translation.corpus import Encoded
+from qkvae.tasks.translation.ending import choose_length_penalty
+from qkvae.train.ending import is_finished, reserved
 
 RIGHT = "a b c d e f g h"
 

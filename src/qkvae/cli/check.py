@@ -43,14 +43,8 @@ def _command(task: str) -> Callable[..., int]:
         from qkvae import api
 
         say_working(f"reading {', '.join(asked.paths)}")
-        report = api.check(
-            task,
-            asked.paths,
-            asked.valid,
-            source=asked.source,
-            target=asked.target,
-            max_length=asked.max_length,
-        )
+        kept = {name: getattr(asked, name) for name in _KEPT if name != "valid"}
+        report = api.check(task, asked.paths, asked.valid, **kept)
         put(to_json(report.to_dict(), indent=2) if json else str(report))
         return 0
 

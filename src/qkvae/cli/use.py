@@ -51,36 +51,25 @@ def _use(
         say("type one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z and Enter) ends")
 
     from qkvae import api
-    from qkvae.use import said_of_cuts
 
     loaded = api.load(run)
     wanted = dataclasses.replace(loaded.config.generation, **settings) if settings else None
-    nbest = (wanted or loaded.config.generation).nbest
+    answerer = loaded.answerer
     number, cut = 0, list[Any]()
     for lines in _inputs(text, file):
         for answer in loaded.use(lines, wanted):
             number += 1
             if answer.cut:
                 cut.append(answer)
-            if json:
-                put(to_json({"source": answer.source, "texts": answer.texts, "scores": answer.scores}))
-            elif nbest == 1:
-                put(_line(answer.texts[0]))
-            else:
-                for other, score in zip(answer.texts, answer.scores, strict=True):
-                    put(f"{number}\t{score:.4f}\t{_line(other)}")
-    if told := said_of_cuts(cut):
+            for line in [to_json(answer.record())] if json else answerer.lines(answer, number, wanted):
+                put(line)
+    if told := answerer.said_of_cuts(cut):
         say(f"note: {told}")
     return 0
 
 
 # What is not typed is as the run was trained to do it, so no default can be shown here.
 use = with_flags(_use, [dataclasses.replace(flag, default=None) for flag in flags_of(Generation)])
-
-
-def _line(text: str) -> str:
-    """An answer is one line, whatever it holds."""
-    return " ".join(text.splitlines())
 
 
 def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:

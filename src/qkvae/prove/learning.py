@@ -14,13 +14,14 @@ from qkvae.config import Translation, TranslationData
 from qkvae.data.pairs import Pairs
 from qkvae.data.plan import bucketed, plan_epoch
 from qkvae.data.tokenizer import SPECIALS, Tokenizer
-from qkvae.evaluate import summed_loss
 from qkvae.models import Seq2Seq, build
 from qkvae.prove.case import Case
 from qkvae.prove.rows import difference
 from qkvae.run.weights import read_weights, write_weights
+from qkvae.tasks.translation.corpus import Encoded
+from qkvae.tasks.translation.evaluate import summed_loss
+from qkvae.tasks.translation.objective import TranslationObjective
 from qkvae.train.precision import Weights
-from qkvae.train.translation import Encoded, TranslationObjective
 
 _SMOOTHING = TranslationData().label_smoothing
 

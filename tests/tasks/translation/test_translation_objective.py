@@ -17,7 +17,8 @@ from qkvae.data.pairs import Pairs
 from qkvae.data.tokenizer import EOS, PAD
 from qkvae.generate import generate
 from qkvae.metrics import bleu
-from qkvae.train.translation import Corpus, TranslationObjective, encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.translation.corpus import Corpus, encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.translation.objective import TranslationObjective
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from qkvae.data.batches import SentencePairs
 from qkvae.data.pairs import Pairs
 from qkvae.data.ragged import Ragged
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.evaluate import compare, evaluate, validation_loss
 from qkvae.models import Seq2Seq as Model
 from qkvae.models import build
-from qkvae.use import Translator
+from qkvae.tasks.translation.evaluate import compare, evaluate, validation_loss
+from qkvae.tasks.translation.translator import Translator
 
 SOURCES = ["two dogs play", "a man reads a book in the snow", "snow", "the dogs read", "a book and a man"]
 TARGETS = [
@@ -79,7 +79,7 @@ def test_validation_loss_is_the_mean_over_target_tokens(
     model.train()
     assert validation_loss(model, pairs, smoothing) == expected
     assert model.training
-    monkeypatch.setattr("qkvae.evaluate._TOKENS", 16)  # several batches
+    monkeypatch.setattr("qkvae.tasks.translation.evaluate._TOKENS", 16)  # several batches
     assert validation_loss(model, pairs, smoothing) == expected
 
 

@@ -1,34 +1,25 @@
-"""Translation: from the user's sentence pairs to something the loop can train."""
+"""From the user's sentence pairs to token ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from qkvae.config import Generation, Training, Translation, TranslationData
-from qkvae.data.batches import Batches, DropoutPairs, PairSource, SentencePairs, Seq2SeqBatch
+from qkvae.config import TranslationData
+from qkvae.data.batches import DropoutPairs, PairSource, SentencePairs
 from qkvae.data.defaults import default_pairs
 from qkvae.data.pairs import Pairs, fingerprint
 from qkvae.data.ragged import Ints
 from qkvae.data.sources import read_pairs
 from qkvae.data.splits import split_pairs
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.evaluate import validation_loss
-from qkvae.generate import generate
-from qkvae.losses import projected_cross_entropy
-from qkvae.metrics import bleu, perplexity
-from qkvae.models import Seq2Seq
-from qkvae.train.objective import Loss
 
 _DEFAULT_COUNT = 40_000  # phrases of the embedded default
 _BPE_SIZE = 8000
 _WORDS = 1_000_000
 _MOST_VALID = 5_000  # pairs that are split off at most
-_WATCHED = 1_000  # validation sentences that are translated at each evaluation
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,16 @@ class Corpus:
     def notes(self) -> list[str]:
         """What was handled while the files were read, sentence by sentence."""
         return [str(note) for part in (self.train, self.valid) for note in part.notes]
+
+    @property
+    def passport(self) -> dict[str, Any]:
+        """What is known of the data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "training": {"files": list(self.train.paths), "pairs": len(self.train)},
+            "validation": {"files": list(self.valid.paths), "pairs": len(self.valid)},
+            "notes": self.notes,
+        }
 
 
 def read_corpus(data: TranslationData, seed: int) -> Corpus:
@@ -131,57 +132,3 @@ def _short_enough(pairs: SentencePairs, max_length: int, part: str) -> Ints:
             f"{int(longest.min())}): raise --max-length, or use shorter sentences"
         )
     return rows
-
-
-class TranslationObjective:
-    """Label-smoothed cross-entropy of the target's tokens, its end included, with teacher forcing."""
-
-    metric = "bleu"
-    larger_is_better = True
-
-    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, encoded: Encoded, config: Translation) -> None:
-        self.model: nn.Module = model
-        self.seq2seq, self.tokenizer, self.encoded = model, tokenizer, encoded
-        self.smoothing = config.data.label_smoothing
-        self.training: Training = config.training
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return self.seq2seq.head.weight.device
-
-    def batches(self, start: int) -> Iterator[Seq2SeqBatch]:
-        """Batch ``start`` and all after it."""
-        tokens = max(1, self.training.batch_tokens // self.training.accumulate)
-        batches = Batches(self.encoded.train, tokens, self.training.seed, self.training.workers)
-        return batches.stream(start)
-
-    def parts(self, batch: Seq2SeqBatch, count: int) -> list[Seq2SeqBatch]:
-        """The batch cut by rows."""
-        return [batch] if count == 1 else batch.split(count)
-
-    def size(self, batch: Seq2SeqBatch) -> int:
-        """Target tokens, padding not counted."""
-        return batch.tokens
-
-    def loss(self, batch: Seq2SeqBatch) -> Loss:
-        """Cross-entropy over the target tokens that are not padding."""
-        count = batch.tokens
-        batch = batch.to(self.device)
-        features = self.seq2seq.features(batch.source, batch.target_in, batch.source_lengths)
-        real = batch.target_out != 0
-        total, nll = projected_cross_entropy(
-            features[real], self.seq2seq.head.weight, batch.target_out[real], self.smoothing
-        )
-        return Loss(total, nll, count)
-
-    def validate(self) -> dict[str, float]:
-        """Loss on all validation pairs, BLEU of greedy translations of the first ones."""
-        loss, nll = validation_loss(self.seq2seq, self.encoded.valid, self.smoothing)
-        count = min(_WATCHED, len(self.encoded.valid))
-        greedy = Generation(beam=1, batch=64)
-        sources = [self.encoded.valid.sources[i] for i in range(count)]
-        found = generate(self.seq2seq, sources, greedy, self.seq2seq.settings.max_length)
-        texts = [self.tokenizer.decode(best[0].ids) for best in found]
-        score = bleu(texts, self.encoded.valid_texts.targets[:count])
-        return {"valid_loss": loss, "valid_nll": nll, "perplexity": perplexity(nll), "bleu": score.score}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from qkvae.config import Generation
@@ -12,6 +12,7 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.models import Seq2Seq, build
 from qkvae.run import Run
+from qkvae.tasks.task import settled
 
 WINDOW = 16
 """Batches that are read before the first is answered where all inputs are there: sorted by length, they hold
@@ -38,9 +39,18 @@ class Answer:
     """Whether the end of the input was not read, because it has more tokens than the model takes."""
 
     @property
+    def text(self) -> str:
+        """The best answer."""
+        return self.texts[0]
+
+    @property
     def cut(self) -> bool:
         """Whether anything was cut: the end of the input, or the best answer at its maximum length."""
         return self.source_cut or (bool(self.hypotheses) and self.hypotheses[0].cut)
+
+    def record(self) -> dict[str, Any]:
+        """Source, texts (best first) and scores."""
+        return {"source": self.source, "texts": self.texts, "scores": self.scores}
 
 
 class Translator:
@@ -81,8 +91,7 @@ class Translator:
         """
         model = build(run.config.model).eval()
         run.load_into(model)
-        chosen: dict[str, Any] = run.resolved.get("generation", {})
-        return cls(model, run.tokenizer, replace(run.config.generation, **chosen))
+        return cls(model, run.tokenizer, settled(run).generation)
 
     def translate(self, lines: Sequence[str], generation: Generation | None = None) -> list[Answer]:
         """An answer to each line, in their order; a line without text is answered by an empty one."""
@@ -116,25 +125,27 @@ class Translator:
         while window := list(itertools.islice(rest, size)):
             yield from self.translate(window, generation)
 
+    def lines(self, answer: Answer, number: int, generation: Generation | None = None) -> list[str]:
+        """The answer as one line; with ``nbest`` above 1, a line each of input number, score and text, by
+        tabs."""
+        flat = [" ".join(text.splitlines()) for text in answer.texts]
+        if (generation or self.generation).nbest == 1:
+            return flat[:1]
+        return [f"{number}\t{score:.4f}\t{text}" for text, score in zip(flat, answer.scores, strict=True)]
 
-def said_of_cuts(answers: Iterable[Answer]) -> str | None:
-    """What a person must be told if anything was cut, in one line.
-
-    >>> long = Answer("a b c", ("x",), (0.0,), (), source_cut=True)
-    >>> said_of_cuts([long, Answer("a", ("x",), (0.0,))])
-    '1 input was longer than the model takes: its end was not read'
-    """
-    answers = list(answers)
-    sources = sum(answer.source_cut for answer in answers)
-    targets = sum(answer.cut and not answer.source_cut for answer in answers)
-    said: list[str] = []
-    if sources:
-        inputs = (
-            "1 input was longer than the model takes: its end was"
-            if sources == 1
-            else (f"{sources} inputs were longer than the model takes: their ends were")
-        )
-        said.append(f"{inputs} not read")
-    if targets:
-        said.append(f"{targets} answer{'s' * (targets > 1)} reached the maximum length and stopped there")
-    return "; ".join(said) or None
+    def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
+        """What a person must be told if anything was cut, in one line."""
+        answers = list(answers)
+        sources = sum(answer.source_cut for answer in answers)
+        targets = sum(answer.cut and not answer.source_cut for answer in answers)
+        said: list[str] = []
+        if sources:
+            inputs = (
+                "1 input was longer than the model takes: its end was"
+                if sources == 1
+                else (f"{sources} inputs were longer than the model takes: their ends were")
+            )
+            said.append(f"{inputs} not read")
+        if targets:
+            said.append(f"{targets} answer{'s' * (targets > 1)} reached the maximum length and stopped there")
+        return "; ".join(said) or None

@@ -13,7 +13,7 @@ from qkvae.config import Block, Generation, Seq2Seq, Translation
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import build
 from qkvae.run import Run
-from qkvae.use import Answer, Translator, said_of_cuts
+from qkvae.tasks.translation.translator import Answer, Translator
 
 TEXTS = ["two dogs play in the snow", "a man reads", "the snow", "a dog and a man play and play and play"]
 
@@ -85,9 +85,9 @@ def test_what_is_cut_is_told(translator: Translator) -> None:
     assert not answers[1].source_cut
     assert answers[0].cut
     assert answers[1].cut == answers[1].hypotheses[0].cut
-    said = said_of_cuts([replace(answers[0]), Answer("x", ("y",), (0.0,))])
+    said = translator.said_of_cuts([replace(answers[0]), Answer("x", ("y",), (0.0,))])
     assert said == "1 input was longer than the model takes: its end was not read"
-    assert said_of_cuts([Answer("x", ("y",), (0.0,))]) is None
+    assert translator.said_of_cuts([Answer("x", ("y",), (0.0,))]) is None
 
 
 def test_an_answer_is_never_longer_than_the_model_can_write(tokenizer: Tokenizer) -> None:

@@ -16,7 +16,7 @@ from qkvae.data.plan import bucketed
 from qkvae.data.tokenizer import PAD, Tokenizer
 from qkvae.losses import projected_cross_entropy
 from qkvae.models import Seq2Seq
-from qkvae.use import Translator
+from qkvae.tasks.translation.translator import Translator
 
 _TOKENS = 8192
 """Tokens of a batch, padding counted: bounds the memory, decides nothing else."""

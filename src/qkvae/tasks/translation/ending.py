@@ -1,0 +1,162 @@
+"""After the last step: choose the length penalty, measure, and write the report and the model card."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+
+import torch
+
+from qkvae.config import Generation, to_dict
+from qkvae.data.pairs import Pairs
+from qkvae.data.tokenizer import EOS, Tokenizer
+from qkvae.generate import Hypothesis, finished_hypotheses, rerank
+from qkvae.inspect.report import ReportFacts, Sample, align, write_report
+from qkvae.metrics import bleu, chrf
+from qkvae.models import Seq2Seq, build
+from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.tasks.translation.corpus import Encoded
+from qkvae.train.progress import Reporter
+
+_JUDGED = 3000  # validation pairs that are translated at most: more change the choice no more
+_PENALTIES = tuple(i / 5 for i in range(11))
+_SAMPLES, _PICTURES = 10, 3
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The length penalty that does best on validation sentences, and how well."""
+
+    length_penalty: float
+    bleu: float
+    chrf: float
+    sentences: int
+    translations: list[Hypothesis]
+
+
+def finish(
+    run: Run,
+    encoded: Encoded,
+    reporter: Reporter,
+    seconds: float | None,
+) -> None:
+    """Judge the weights that the run keeps, and write everything that people read."""
+    command, licence = run.resolved["command"], run.resolved["licence"]
+    model = build(run.config.model).eval()
+    run.load_into(model)
+    reporter.say("translating validation pairs, to choose the length penalty and to report")
+    chosen = choose_length_penalty(model, run.tokenizer, encoded, run.config.generation, seconds)
+    run.update_resolved({"generation": {"length_penalty": chosen.length_penalty}})
+    reporter.say(
+        f"{chosen.sentences} validation pairs, beam {run.config.generation.beam}: BLEU {chosen.bleu:.2f}, "
+        f"chrF {chosen.chrf:.2f} with length penalty {chosen.length_penalty} (chosen on them)"
+    )
+    figures = {
+        "bleu": round(chosen.bleu, 2),
+        "chrf": round(chosen.chrf, 2),
+        "length_penalty": chosen.length_penalty,
+        "sentences": chosen.sentences,
+    }
+    run.log({"event": "final", **figures})
+    _write_report(run, encoded.valid_texts, model, chosen, command, figures)
+    _write_card(run, encoded, model, chosen, command, licence)
+
+
+def choose_length_penalty(
+    model: Seq2Seq, tokenizer: Tokenizer, encoded: Encoded, settings: Generation, seconds: float | None
+) -> Chosen:
+    """Search once, rank what was found under several length penalties, and take the one of the best BLEU.
+
+    As many of the first 3,000 validation pairs as ``seconds`` allow, in their order, at least one batch; all
+    of these if None.
+    """
+    sources = [encoded.valid.sources[i] for i in range(min(_JUDGED, len(encoded.valid)))]
+    found: list[list[Hypothesis]] = []
+    begun = time.monotonic()
+    for start in range(0, len(sources), settings.batch):
+        some = sources[start : start + settings.batch]
+        found += finished_hypotheses(model, some, settings, model.settings.max_length)
+        if seconds is not None and time.monotonic() - begun > seconds:
+            break
+    references = encoded.valid_texts.targets[: len(found)]
+    penalties = _PENALTIES if settings.beam > 1 else (settings.length_penalty,)
+    best: Chosen | None = None
+    for penalty in penalties:
+        first = [rerank(each, penalty)[0] for each in found]
+        texts = [tokenizer.decode(each.ids) for each in first]
+        score = bleu(texts, references).score
+        if best is None or score > best.bleu:
+            best = Chosen(penalty, score, chrf(texts, references), len(found), first)
+    assert best is not None
+    return best
+
+
+def _write_report(
+    run: Run,
+    valid: Pairs,
+    model: Seq2Seq,
+    chosen: Chosen,
+    command: str,
+    figures: dict[str, float],
+) -> None:
+    """report.html: curves, samples, alignments, where the data came from."""
+    shown = range(min(_SAMPLES, len(chosen.translations)))
+    samples = [
+        Sample(
+            source=valid.sources[i],
+            reference=valid.targets[i],
+            translation=run.tokenizer.decode(chosen.translations[i].ids),
+        )
+        for i in shown
+    ]
+    with torch.inference_mode():
+        alignments = [
+            align(model, run.tokenizer, valid.sources[i], _as_written(chosen.translations[i]))
+            for i in shown[:_PICTURES]
+        ]
+    facts = ReportFacts(
+        title=f"{run.task}: {run.path.name}",
+        command=command,
+        config=to_dict(run.config) | {"resolved": run.resolved},
+        records=[record for record in run.records() if "event" not in record],
+        figures=figures,
+        samples=samples,
+        alignments=alignments,
+        passport=run.passport,
+    )
+    write_report(facts, run.path / "report.html")
+
+
+def _as_written(hypothesis: Hypothesis) -> list[int]:
+    """The tokens with the end that the model wrote."""
+    return [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, EOS]
+
+
+def _write_card(
+    run: Run, encoded: Encoded, model: Seq2Seq, chosen: Chosen, command: str, licence: str | None
+) -> None:
+    """README.md, the model card."""
+    data = run.config.data
+    train = " and ".join(data.paths) or "embedded default: dates, times and numbers, English to German"
+    valid = " and ".join(data.valid) or "split off by hash of the source side"
+    measured = (
+        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
+        if data.valid
+        else "measured while training"
+    )
+    where = f"first {chosen.sentences} validation pairs"
+    card = Facts(
+        sources=(
+            Source(role="training", name=train, examples=len(encoded.train)),
+            Source(role="validation", name=valid, examples=len(encoded.valid)),
+        ),
+        parameters=sum(p.numel() for p in model.parameters()),
+        command=command,
+        figures=(
+            Figure(name="bleu", value=chosen.bleu, data=where, command=measured),
+            Figure(name="chrf", value=chosen.chrf, data=where, command=measured),
+        ),
+        licence=licence,
+    )
+    write_card(run, card)
