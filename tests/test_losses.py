@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from qkvae import losses
-from qkvae.losses import cross_entropy, projected_cross_entropy
+from qkvae.losses import consistent_cross_entropy, cross_entropy, projected_cross_entropy
 
 
 def case(rows: int, dim: int, vocab: int, scale: float = 1.0, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -168,3 +168,28 @@ def test_sums_add_up_over_any_cut_of_the_rows() -> None:
     ]
     for k in range(2):
         assert_close(sum(piece[k] for piece in pieces), whole[k], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("rows", [3, 700])  # one chunk, and two
+def test_two_passes_are_drawn_towards_each_other(rows: int) -> None:
+    features = torch.randn(2, rows, 6, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(9, 6, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(9, (rows,))
+    log_p = F.log_softmax(features @ weight.T, -1)
+    each = [cross_entropy_64(log_p[i], targets, 0.1) for i in range(2)]
+    kl = [F.kl_div(log_p[1 - i], log_p[i], log_target=True, reduction="sum") for i in range(2)]
+    expected = (each[0] + each[1]) / 2 + 3.0 / 4 * (kl[0] + kl[1])
+    wanted = torch.autograd.grad(expected, (features, weight))
+
+    loss, nll = consistent_cross_entropy(features.float(), weight.float(), targets, 0.1, 3.0)
+
+    torch.testing.assert_close(loss.double(), expected.detach(), rtol=1e-5, atol=1e-5)
+    both = -log_p.detach()[:, torch.arange(rows), targets].sum() / 2
+    torch.testing.assert_close(nll.double(), both, rtol=1e-5, atol=1e-5)
+    found = torch.autograd.grad(loss, (features, weight))
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def cross_entropy_64(log_p: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    return F.nll_loss(log_p, targets, reduction="sum") * (1 - smoothing) - smoothing * log_p.mean(-1).sum()
