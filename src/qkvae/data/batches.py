@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,9 +12,10 @@ import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from qkvae.data.bpe_dropout import Words
+from qkvae.data.numbered import in_order
 from qkvae.data.plan import MULTIPLE, plan_epoch, rounded
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
 from qkvae.data.tokenizer import BOS, EOS, PAD
@@ -233,25 +232,8 @@ class Batches:
 
     def stream(self, start: int = 0) -> Iterator[Seq2SeqBatch]:
         """Batch ``start`` and all after it, without end; closing the iterator ends its workers."""
-        arrays: Iterable[_Arrays] = map(self._numbered.__getitem__, itertools.count(start))
-        if self.workers:
-            arrays = DataLoader(
-                self._numbered,
-                sampler=_From(start),
-                batch_size=None,
-                num_workers=self.workers,
-                multiprocessing_context="spawn",
-                prefetch_factor=4,
-                worker_init_fn=_leave_interrupts,
-                generator=torch.Generator(),  # the loader draws a number: not from the training's generator
-            )
-        for each in arrays:
+        for each in in_order(self._numbered, start, self.workers):
             yield each.batch()
-
-
-def _leave_interrupts(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal: the training answers it, and needs its workers to save."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Numbered(Dataset[_Arrays]):
@@ -291,13 +273,3 @@ class _Numbered(Dataset[_Arrays]):
             plan = plan_epoch(*lengths, self._tokens, self._seed, number, batches=self._batches)
             self._last = number, pairs, plan
         return self._last[1:]
-
-
-class _From:
-    """The numbers from ``start`` on."""
-
-    def __init__(self, start: int) -> None:
-        self._start = start
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.count(self._start)
