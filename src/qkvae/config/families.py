@@ -71,8 +71,8 @@ class Decoder:
         checks.one_of(self, "tie", "embedding", "biases")
         if self.memory and self.block.positions in ("sinusoidal", "learned"):
             raise ValueError(
-                f"memory is {self.memory}, but {self.block.positions} positions are added to the tokens, so that "
-                "places of two segments cannot be told apart: choose positions rotary, alibi, relative or none"
+                f"memory is {self.memory}, but {self.block.positions} positions are added to the tokens, and "
+                "those of two segments would be the same: choose rotary, alibi, relative or none"
             )
 
 

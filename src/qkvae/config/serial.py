@@ -25,7 +25,7 @@ def to_dict(config: Any) -> dict[str, Any]:
     >>> to_dict(Encoder(head=Classes(count=2)))["head"]
     {'kind': 'Classes', 'count': 2, 'pooling': 'mean'}
     """
-    hints = get_type_hints(type(config))
+    hints = get_type_hints(cast("type[Any]", type(config)))
     written: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -89,8 +89,9 @@ def _plain(value: Any) -> Any:
 
 def _classes(hint: Any) -> dict[str, type[Any]]:
     """The classes that a group of settings may be of, by name; none if there is no choice."""
-    kinds: tuple[Any, ...] = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
-    return {kind.__name__: kind for kind in kinds if dataclasses.is_dataclass(kind)}
+    choices: tuple[Any, ...] = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+    kinds = [cast("type[Any]", choice) for choice in choices if dataclasses.is_dataclass(choice)]
+    return {kind.__name__: kind for kind in kinds}
 
 
 def _group(hint: Any, value: Any, where: str, default: Any) -> Any:
@@ -98,7 +99,7 @@ def _group(hint: Any, value: Any, where: str, default: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where} is {value!r}, but is a group of settings")
     settings, classes = cast("dict[str, Any]", value), _classes(hint)
-    kind: type[Any] = type(default)
+    kind = cast("type[Any]", type(default))
     if classes and KIND in settings:
         name = str(settings[KIND])
         if name not in classes:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 from qkvae import config
+from qkvae.models.decoder import Decoder
+from qkvae.models.encoder import Encoder
 from qkvae.models.seq2seq import Seq2Seq
 
-FAMILIES: dict[type, type[Seq2Seq]] = {config.Seq2Seq: Seq2Seq}
+Family = Seq2Seq | Decoder | Encoder
+"""A model of any family."""
+
+FAMILIES: dict[type, type[Any]] = {
+    config.Seq2Seq: Seq2Seq,
+    config.Decoder: Decoder,
+    config.Encoder: Encoder,
+}
 """Which model a family's config builds."""
 
 
-def build(settings: config.Seq2Seq) -> Seq2Seq:
+@overload
+def build(settings: config.Seq2Seq) -> Seq2Seq: ...
+@overload
+def build(settings: config.Decoder) -> Decoder: ...
+@overload
+def build(settings: config.Encoder) -> Encoder: ...
+def build(settings: config.Family) -> Family:
     """The model that a family's config describes, with fresh weights.
 
     >>> build(config.Seq2Seq(block=config.Block(dim=8, heads=2, hidden=16), vocab=10)).head
@@ -18,4 +35,4 @@ def build(settings: config.Seq2Seq) -> Seq2Seq:
     return FAMILIES[type(settings)](settings)
 
 
-__all__ = ["FAMILIES", "Seq2Seq", "build"]
+__all__ = ["FAMILIES", "Decoder", "Encoder", "Family", "Seq2Seq", "build"]

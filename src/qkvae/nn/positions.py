@@ -1,8 +1,8 @@
 """How a token's place is made known.  Without one of these a block is permutation-equivariant.
 
 Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added
-to the scores (`Alibi`, `Relative`).  Fixed tables stay in fp32 where weights are bf16, whose 8 bits cannot tell
-place 256 from 257; what they are added to or multiplied with is rounded after it.
+to the scores (`Alibi`, `Relative`).  Fixed tables stay in fp32 where weights are bf16, whose 8 bits cannot
+tell place 256 from 257; what they are added to or multiplied with is rounded after it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from qkvae.config import Block
@@ -46,10 +47,17 @@ class Sinusoidal(nn.Module):
         self.register_buffer("table", sinusoids(length, dim, base), persistent=False)
 
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
-        if offset + length > len(self.table):
+        return self._upto(offset + length)[offset : offset + length]
+
+    def at(self, places: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
+        """The rows of these places."""
+        return F.embedding(places, self._upto(_end(places)))
+
+    def _upto(self, end: int) -> Tensor:
+        if end > len(self.table):
             with torch.inference_mode(False):  # a table made while decoding serves in training too
-                self.table = sinusoids(2 * (offset + length), self.dim, self.base).to(self.table)
-        return self.table[offset : offset + length]
+                self.table = sinusoids(2 * end, self.dim, self.base).to(self.table)
+        return self.table
 
 
 class Learned(nn.Module):
@@ -65,12 +73,19 @@ class Learned(nn.Module):
         nn.init.normal_(self.table, std=0.02)
 
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length dim"]:
-        if offset + length > len(self.table):
+        return self._upto(offset + length)[offset : offset + length]
+
+    def at(self, places: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch dim"]:
+        """The rows of these places."""
+        return F.embedding(places, self._upto(_end(places)))
+
+    def _upto(self, end: int) -> Tensor:
+        if end > len(self.table):
             raise ValueError(
-                f"a sequence of {offset + length} tokens, but learned positions were made for "
+                f"a sequence of {end} tokens, but learned positions were made for "
                 f"{len(self.table)}: shorten it, or train with a larger max_length"
             )
-        return self.table[offset : offset + length]
+        return self.table
 
 
 class Rotary(nn.Module):
@@ -100,12 +115,28 @@ class Rotary(nn.Module):
 
     def forward(self, x: Float[Tensor, "b h n w"], offset: int = 0) -> Float[Tensor, "b h n w"]:
         end = offset + x.shape[2]
+        self._upto(end)
+        turned = self._swapped(x) * self.sines[offset:end]
+        return (x * self.cosines[offset:end] + turned).to(x.dtype)
+
+    def moved_back(self, x: Float[Tensor, "b h n w"], places: int) -> Float[Tensor, "b h n w"]:
+        """What `forward` made for some places, as it would have made it for places so much earlier.
+
+        >>> turn, key = Rotary(4, 10000.0, length=8), torch.ones(1, 1, 1, 4)
+        >>> torch.allclose(turn.moved_back(turn(key, 5), 3), turn(key, 2))
+        True
+        """
+        self._upto(places + 1)
+        return (x * self.cosines[places] - self._swapped(x) * self.sines[places]).to(x.dtype)
+
+    def _swapped(self, x: Tensor) -> Tensor:
+        half = self.width // 2
+        return torch.cat([x[..., half:], x[..., :half]], dim=-1)
+
+    def _upto(self, end: int) -> None:
         if end > len(self.cosines):
             with torch.inference_mode(False):  # as above
                 self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
-        half = self.width // 2
-        turned = torch.cat([x[..., half:], x[..., :half]], dim=-1)
-        return (x * self.cosines[offset:end] + turned * self.sines[offset:end]).to(x.dtype)
 
 
 class Alibi(nn.Module):
@@ -149,6 +180,23 @@ class Relative(nn.Module):
     def forward(self, n: int, m: int, offset: int = 0) -> Float[Tensor, "h n m"]:
         distance = _distance(n, m, offset, self.table.device).clamp(-self.reach, self.reach)
         return self.table[:, distance + self.reach]
+
+
+def places_within(documents: Int[Tensor, "b n"]) -> Int[Tensor, "b n"]:
+    """The place of each token within its own document; what is numbered below 0 is padding, at place 0.
+
+    >>> places_within(torch.tensor([[4, 4, 4, 7, 7, -1, -1]]))
+    tensor([[0, 1, 2, 0, 1, 0, 0]])
+    """
+    index = torch.arange(documents.shape[1], device=documents.device)
+    first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
+    begin = torch.where(first, index, 0).cummax(1).values
+    return (index - begin).masked_fill(documents < 0, 0)
+
+
+def _end(places: Tensor) -> int:
+    """How many places a table needs for these."""
+    return int(places.max()) + 1 if places.numel() else 0
 
 
 def _distance(n: int, m: int, offset: int, device: torch.device) -> Tensor:
