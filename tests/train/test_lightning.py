@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_language import small_config, small_objective, write_table
 
+from qkvae.config import Training
 from qkvae.run import Run
 from qkvae.train import lightning as ours
 from qkvae.train.device import Machine
 from qkvae.train.loop import Loop
 from qkvae.train.progress import Silent
+from small_language import small_config, small_objective, write_table
 
 STEPS = 5
 
@@ -25,15 +26,30 @@ def test_without_the_extra_it_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     config = small_config(write_table(tmp_path))
     objective, _ = small_objective(config)
     with pytest.raises(ImportError, match=r'pip install "qkvae\[lightning\]"'):
-        ours.Module(objective, config.optimizer, steps=3)
+        ours.Module(objective, config.optimizer, config.training)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        (Training(minutes=3.0, average="none"), "Trainer keeps no minutes: set steps"),
+        (Training(steps=3), 'average ema is not made under Lightning: set average "none"'),
+        (Training(steps=3, average="none", precision="bf16"), 'give the Trainer precision="bf16-mixed"'),
+        (Training(steps=3, average="none", patience=2), "patience 2 is not kept under Lightning"),
+    ],
+)
+def test_what_the_trainer_cannot_keep_is_refused(training: Training, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ours._steps(training)
 
 
 @pytest.mark.peer
-def test_losses_and_weights_are_those_of_our_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_losses_and_weights_are_those_of_our_loop(tmp_path: Path, accumulate: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what other packages say while they are imported
         lightning = pytest.importorskip("lightning")
-    config = small_config(write_table(tmp_path), steps=STEPS, validations=1, average="none")
+    config = small_config(write_table(tmp_path), steps=STEPS, accumulate=accumulate, average="none")
 
     torch.manual_seed(1)
     objective, _ = small_objective(config)
@@ -59,10 +75,12 @@ def test_losses_and_weights_are_those_of_our_loop(tmp_path: Path, monkeypatch: p
 
     class Watched(ours.Module):
         def training_step(self, batch: object, batch_idx: int) -> None:
+            before = self.global_step
             super().training_step(batch, batch_idx)
-            found.append(float(self.trainer.callback_metrics["loss"]))
+            if self.global_step > before:
+                found.append(float(self.trainer.callback_metrics["loss"]))
 
-    module = Watched(other, config.optimizer, steps=STEPS)
+    module = Watched(other, config.optimizer, config.training)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers and loggers
         trainer = lightning.Trainer(
