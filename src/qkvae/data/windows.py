@@ -66,7 +66,8 @@ class Windows:
         last = first + self.held(row) - 1
         if not first <= start <= end <= last:
             raise ValueError(f"row {row}: places {start} to {end} must be in the context: {first} to {last}")
-        text, offsets = self.contexts[self.context[row]], self.offsets[self.context[row]]
+        number = int(self.context[row])
+        text, offsets = self.contexts[number], self.offsets[number]
         shift = int(self.begins[row]) - first
         left, right = int(offsets[start + shift, 0]), int(offsets[end + shift, 1])
         inner = text[left:right]
@@ -77,7 +78,7 @@ class Windows:
     def text(self, row: int, start: int, end: int) -> str:
         """Those characters; empty for "no answer"."""
         span = self.characters(row, start, end)
-        return "" if span is None else self.contexts[self.context[row]][slice(*span)]
+        return "" if span is None else self.contexts[int(self.context[row])][slice(*span)]
 
     def held(self, row: int) -> int:
         """Tokens of the context in a row."""
@@ -146,7 +147,8 @@ class _Cutter:
         self._inexact: list[str] = []
 
     def windows(self, first: int, last: int) -> Windows:
-        asked, parts = [], []
+        asked: list[NDArray[np.int32]] = []
+        parts: list[NDArray[np.int32]] = []
         rows: list[tuple[int, int, int, int, int]] = []
         encoded = self._tokenizer.encode_batch([each.question for each in self._questions.questions])
         for number, each in enumerate(self._questions.questions):
@@ -166,7 +168,7 @@ class _Cutter:
                 placed |= inside
                 asked.append(question)
                 parts.append(part)
-                rows.append((number, each.context, begin, *places))
+                rows.append((number, each.context, begin, places[0], places[1]))
             if answer is not None and not placed:
                 self._split.append(each.id)
         table = np.array(rows, np.int64).reshape(-1, 5).T.copy()
