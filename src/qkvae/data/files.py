@@ -78,35 +78,36 @@ class Lines:
 
     Only ``\\n`` ends a line (and takes a ``\\r`` before it along): U+2028, form feeds and their like stay
     inside, so that two aligned files cannot drift apart.  What is handled (byte-order mark, ``\\r\\n``, lines
-    longer than ``LONGEST_LINE`` bytes) goes to the tally.
+    longer than ``longest`` bytes) goes to the tally.
 
     Raises (on iteration):
         ValueError: the file is empty, binary, not UTF-8 (line and likely encoding are named), damaged or cut
             short, or unfolds to suspiciously much.
     """
 
-    def __init__(self, file: TextFile, tally: Tally) -> None:
+    def __init__(self, file: TextFile, tally: Tally, longest: int = LONGEST_LINE) -> None:
         self.file = file
         self.tally = tally
+        self._longest = longest
 
     def __iter__(self) -> Iterator[str | None]:
         with ExitStack() as stack, _damage_named(self.file.name):
             stream = _open(self.file, stack)
-            _refuse_binary(stream, self.file.name)
+            refuse_binary(stream.peek(SNIFF)[:SNIFF], self.file.name)
             yield from self._decoded(stream)
 
     def _decoded(self, stream: io.BufferedReader) -> Iterator[str | None]:
-        name, tally = self.file.name, self.tally
+        name, tally, longest = self.file.name, self.tally, self._longest
         number = 0
-        while raw := stream.readline(LONGEST_LINE + 1):
+        while raw := stream.readline(longest + 1):
             number += 1
-            unfinished = len(raw) > LONGEST_LINE and not raw.endswith(b"\n")
+            unfinished = len(raw) > longest and not raw.endswith(b"\n")
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
                 tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
             if unfinished:
                 length = len(raw) + _skip_line(stream)
-                what = f"lines of more than {LONGEST_LINE:,} bytes were dropped with their pairs"
+                what = f"lines of more than {longest:,} bytes were dropped with their pairs"
                 tally.add("too long", what, f"{name}:{number}: {length:,} bytes")
                 yield None
                 continue
@@ -215,7 +216,7 @@ class _Guarded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         data = self._stream.read(len(buffer))
         buffer[: len(data)] = data
         self._count += len(data)
@@ -266,10 +267,14 @@ def _skip_line(stream: io.BufferedReader) -> int:
     return skipped
 
 
-def _refuse_binary(stream: io.BufferedReader, name: str) -> None:
-    head = stream.peek(SNIFF)[:SNIFF]
+def refuse_binary(head: bytes, name: str) -> None:
+    """Refuse a file that is no text, by its first ``SNIFF`` bytes.
+
+    Raises:
+        ValueError: it is empty, UTF-16 or binary.
+    """
     if not head:
-        raise ValueError(f"{name} is empty: it must hold one sentence per line")
+        raise ValueError(f"{name} is empty: it must hold text")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or _alternates(head):
         raise ValueError(f"{name} is UTF-16, not UTF-8, from line 1 on: {_conversion('utf-16')}")
     if b"\x00" in head:

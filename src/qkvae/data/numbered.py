@@ -22,7 +22,8 @@ def in_order(numbered: Dataset[T], start: int, workers: int) -> Iterator[T]:
         workers: processes that prepare items ahead; none prepares them in this one, on demand.
     """
     if not workers:
-        yield from map(numbered.__getitem__, itertools.count(start))
+        for number in itertools.count(start):
+            yield numbered[number]
     yield from DataLoader(
         numbered,
         sampler=_From(start),

@@ -8,7 +8,7 @@ such as a book, is one stretch: <s> stands before its first token alone, and it 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +98,22 @@ class PackedBatch:
 
     def split(self, count: int) -> list[PackedBatch]:
         """The batch cut by rows into at most ``count`` parts."""
-        size = len(self.inputs)
-        rows = -(-size // count)
-        return [self._each(lambda tensor, at=at: tensor[at : at + rows]) for at in range(0, size, rows)]
+        rows = -(-len(self.inputs) // count)
+
+        def part(start: int) -> PackedBatch:
+            return self._each(lambda tensor: tensor[start : start + rows])
+
+        return [part(start) for start in range(0, len(self.inputs), rows)]
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def _each(self, change: Any) -> PackedBatch:
-        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return PackedBatch(**{name: None if value is None else change(value) for name, value in fields})
+    def _each(self, change: Callable[[Tensor], Tensor]) -> PackedBatch:
+        documents = None if self.documents is None else change(self.documents)
+        positions = None if self.positions is None else change(self.positions)
+        counted = change(self.counted)
+        return PackedBatch(change(self.inputs), change(self.targets), counted, documents, positions)
 
 
 class PackedBatches:
@@ -215,12 +220,10 @@ class _Arrays:
     positions: Ints | None
 
     def batch(self) -> PackedBatch:
-        tensors: list[Tensor | None] = []
-        for field in dataclasses.fields(self):
-            array = getattr(self, field.name)
-            wide = torch.bool if field.name == "counted" else torch.int64
-            tensors.append(None if array is None else torch.as_tensor(array, dtype=wide))
-        return PackedBatch(*tensors)  # pyright: ignore[reportArgumentType]
+        inputs, targets = (torch.as_tensor(each, dtype=torch.int64) for each in (self.inputs, self.targets))
+        documents = None if self.documents is None else torch.as_tensor(self.documents)
+        positions = None if self.positions is None else torch.as_tensor(self.positions)
+        return PackedBatch(inputs, targets, torch.as_tensor(self.counted), documents, positions)
 
     @classmethod
     def concatenate(cls, parts: list[_Arrays]) -> _Arrays:
@@ -259,7 +262,7 @@ class _Course:
             return _Arrays(inputs, targets, counted, None, None)
         begins = within == 0
         begins[:, 0] = False
-        columns = np.arange(places.shape[1])
+        columns: Ints = np.arange(len(places[0]))
         since = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
         return _Arrays(inputs, targets, counted, np.cumsum(begins, axis=1), columns - since)
 

@@ -181,7 +181,7 @@ class Tokenizer(Vocabulary):
         parts: list[Ragged] = []
         texts = iter(texts)
         while chunk := list(itertools.islice(texts, CHUNK)):
-            found = self._backend.encode_batch(chunk, add_special_tokens=False)
+            found: list[Any] = self._backend.encode_batch(chunk, add_special_tokens=False)
             ids = Ragged.from_lists([each.ids for each in found])
             word_of = Ragged.from_lists([each.word_ids for each in found])
             parts.append(self._table.number(ids, word_of.flat))
