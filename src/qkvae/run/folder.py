@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from qkvae.data.tokenizer import Tokenizer
 
 _SETTINGS = "settings"
+_WHERE = ("paths", "valid")
 WEIGHTS, TOKENIZER, PASSPORT = "model.safetensors", "tokenizer.json", "data.json"
 
 
@@ -213,7 +214,7 @@ class Run:
         """
         saved = self._state.load(self.notes)
         if saved is not None:
-            begun = to_dict(from_dict(type(self.config), brought_up_to_date(saved[1].pop(_SETTINGS))))
+            begun = self._as_begun(saved[1].pop(_SETTINGS))
             for name, there, here in differences(_decided(begun), _decided(to_dict(self.config))):
                 raise Mismatch(
                     f"{self.path / CONFIG}: {name} is {here}, but the training was begun with {there}: "
@@ -315,6 +316,12 @@ class Run:
         except ValueError as error:
             raise DamagedPart(f"{path} is damaged ({error}): copy it back, or train again") from None
 
+    def _as_begun(self, decided: dict[str, Any]) -> dict[str, Any]:
+        """The settings that were saved with a state, completed by where the data are now."""
+        here: dict[str, Any] = to_dict(self.config)["data"]
+        data = decided["data"] | {name: here[name] for name in _WHERE if name in here}
+        return to_dict(from_dict(type(self.config), brought_up_to_date(decided | {"data": data})))
+
     def _checkpoint(self, step: int) -> Path:
         return self.path / "checkpoints" / f"step-{step}"
 
@@ -327,7 +334,7 @@ def _decided(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings on which the weights depend.  Where the data are is not among them: what they say is, and
     the passport has their fingerprint."""
     kept = {name: settings[name] for name in ("data", "model", "optimizer", "training")}
-    return kept | {"data": {k: v for k, v in kept["data"].items() if k not in ("paths", "valid")}}
+    return kept | {"data": {k: v for k, v in kept["data"].items() if k not in _WHERE}}
 
 
 def _fingerprint(content: bytes) -> str:

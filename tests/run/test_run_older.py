@@ -1,0 +1,90 @@
+"""A run of format 1 is opened, used and gone on with, as if this qkvae had written it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qkvae.config import Block, Optimizer, Saving, Seq2Seq, Training, Translation, TranslationData, to_dict
+from qkvae.run import DamagedPart, Run
+from qkvae.run.older import brought_up_to_date
+from qkvae.run.tensors import write_tensors
+
+CONFIG = Translation(
+    data=TranslationData(paths=("a.en", "a.de"), valid=("v.en", "v.de")),
+    model=Seq2Seq(block=Block(positions="alibi"), vocab=300),
+    optimizer=Optimizer(name="adamw", schedule="cosine"),
+    training=Training(steps=5),
+    saving=Saving(keep=1),
+)
+
+
+def settings_of_format_1() -> dict[str, Any]:
+    """Every setting had a value, those without effect too."""
+    settings = to_dict(CONFIG)
+    settings["data"] |= {"valid_fraction": 0.05, "bpe_dropout": None}
+    settings["model"]["block"]["base"] = 10000.0
+    settings["optimizer"] |= {"momentum": 0.95, "cooldown": 0.3}
+    return settings
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A run as the first release left it in the middle of its training."""
+    settings, weights = settings_of_format_1(), {"weight": torch.ones(2)}
+    content = {
+        "format": 1,
+        "qkvae": "0.1.0",
+        "task": "translation",
+        "family": "seq2seq",
+        "settings": settings,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content | {"resolved": {}}), encoding="utf-8")
+    model = json.dumps(settings["model"])
+    for folder in (tmp_path, tmp_path / "checkpoints" / "step-3"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(folder / "model.safetensors", weights, {"model": model})
+    (tmp_path / "state").mkdir()
+    decided = {name: dict(settings[name]) for name in ("data", "model", "optimizer", "training")}
+    del decided["data"]["paths"], decided["data"]["valid"]  # which may change without harm
+    facts = json.dumps({"step": 3, "settings": decided})
+    write_tensors(tmp_path / "state" / "training.safetensors", weights, {"facts": facts})
+    return tmp_path
+
+
+def test_its_settings_weights_and_state_are_read(path: Path) -> None:
+    run = Run.open(path)
+    assert run.config == CONFIG
+    assert run.load_model()["weight"].tolist() == [1, 1]
+    assert run.load_checkpoint(3)["weight"].tolist() == [1, 1]
+    _, facts = run.load_state() or ({}, {})
+    assert facts["step"] == 3
+
+
+def test_it_stays_readable_when_this_qkvae_has_written_to_it(path: Path) -> None:
+    run = Run.open(path, resume=True)
+    run.update_resolved({"threads": 1})
+    run.save_state({"weight": torch.zeros(2)}, {"step": 4})
+    run.save_model({"weight": torch.zeros(2)})
+    again = Run.open(path)
+    assert (again.config, again.resolved) == (CONFIG, {"threads": 1})
+    assert again.load_checkpoint(3)["weight"].tolist() == [1, 1]
+    assert again.load_model()["weight"].tolist() == [0, 0]
+    assert (again.load_state() or ({}, {}))[1]["step"] == 4
+
+
+def test_what_was_given_is_not_changed() -> None:
+    settings = settings_of_format_1()
+    brought_up_to_date(settings)
+    assert settings == settings_of_format_1()
+
+
+def test_in_a_run_of_this_format_a_setting_without_effect_is_refused(path: Path) -> None:
+    content = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    (path / "config.json").write_text(json.dumps(content | {"format": 2}), encoding="utf-8")
+    with pytest.raises(DamagedPart, match="bpe_dropout is None, but must be of type float"):
+        Run.open(path)
