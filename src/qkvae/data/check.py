@@ -22,8 +22,11 @@ BYTES_PER_TOKEN = 4
 _GOES_ON = (
     "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
 )
-_MOJIBAKE = re.compile(f"\ufffd|[ÂÃ]{_GOES_ON}|â€|(?:[ÐÑ]{_GOES_ON}){{2}}|(?:[ÎÏ]{_GOES_ON}){{2}}")
-_MARKUP = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);|</?[A-Za-z][^<>]*>")
+MOJIBAKE = re.compile(f"\ufffd|[ÂÃ]{_GOES_ON}|â€|(?:[ÐÑ]{_GOES_ON}){{2}}|(?:[ÎÏ]{_GOES_ON}){{2}}")
+"""What UTF-8 looks like that was once decoded as something else."""
+
+MARKUP = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);|</?[A-Za-z][^<>]*>")
+"""HTML that was left in a text."""
 
 
 def check_pairs(
@@ -79,7 +82,7 @@ def check_pairs(
         if sides.differ:
             findings += _languages(pairs, name, sides)
         findings += _texts(pairs, name)
-        long = _beyond(pairs.sources, tokenizer, max_length) | _beyond(pairs.targets, tokenizer, max_length)
+        long = beyond(pairs.sources, tokenizer, max_length) | beyond(pairs.targets, tokenizer, max_length)
         findings += finding("cut", name, pairs, np.flatnonzero(long), f"max_length is {max_length}")
     notes = tuple(note for pairs in parts.values() for note in pairs.notes)
     return Report(len(train), len(valid or ()), tuple(findings), notes, tuple(remarks))
@@ -160,18 +163,18 @@ def _texts(pairs: Pairs, part: str) -> Iterator[Finding]:
         if len(source) == len(target) and source.casefold() == target.casefold():
             same.append(place)
         if not (source.isascii() and target.isascii()) and (
-            _MOJIBAKE.search(source) or _MOJIBAKE.search(target)
+            MOJIBAKE.search(source) or MOJIBAKE.search(target)
         ):
             faults.append(place)
         for text in (source, target):
-            if ("&" in text or "<" in text) and _MARKUP.search(text):
+            if ("&" in text or "<" in text) and MARKUP.search(text):
                 marked.append(place)
                 break
     for kind, places in (("untranslated", same), ("encoding", faults), ("markup", marked)):
         yield from finding(kind, part, pairs, np.array(places, np.int64))
 
 
-def _beyond(texts: list[str], tokenizer: Tokenizer | None, max_length: int) -> NDArray[np.bool_]:
+def beyond(texts: list[str], tokenizer: Tokenizer | None, max_length: int) -> NDArray[np.bool_]:
     """Which texts have more than ``max_length`` tokens, the end token included."""
     lengths = (len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
     sizes = np.fromiter(lengths, np.int64, len(texts))

@@ -174,15 +174,16 @@ def _parquet_rows(file: TextFile, columns: Columns, tally: Tally) -> Iterator[Ro
             f'{file.name} is Parquet, which needs the extra data: pip install "qkvae[data]"'
         ) from error
     try:
-        with parquet.ParquetFile(file.path) as table:
-            names = [str(name) for name in table.schema_arrow.names]
-            chosen = _chosen(names, columns, file.name, tally)
-            places = [column_number(column, names, file.name) for column in chosen]
-            kept = [names[place] for place in places]
-            number = 0
-            for part in table.iter_batches(columns=kept):
-                for cells in zip(*(part.column(name).to_pylist() for name in kept), strict=True):
-                    number += 1
-                    yield number, cells
-    except OSError as error:  # the library's own errors are OSError and ValueError
+        table = parquet.ParquetFile(file.path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{file.name} is no Parquet file, or damaged ({error})") from error
+    with table:
+        names = [str(name) for name in table.schema_arrow.names]
+        chosen = _chosen(names, columns, file.name, tally)
+        places = [column_number(column, names, file.name) for column in chosen]
+        kept = [names[place] for place in places]
+        number = 0
+        for part in table.iter_batches(columns=kept):
+            for cells in zip(*(part.column(name).to_pylist() for name in kept), strict=True):
+                number += 1
+                yield number, cells

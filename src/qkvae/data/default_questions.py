@@ -10,6 +10,7 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 from babel import Locale, UnknownLocaleError, languages, numbers
 from babel.core import get_global
@@ -182,12 +183,17 @@ def _filled(template: str, slots: dict[str, str]) -> tuple[str, dict[str, tuple[
 # ---- what CLDR knows
 
 
+def _names(names: object) -> dict[str, str]:
+    """Babel's tables of names, which have no types."""
+    return cast(dict[str, str], names)
+
+
 @cache
 def _countries() -> dict[str, list[_Fact]]:
     """The facts about every country of which at least four are known."""
-    english = Locale("en")
+    english, territories = Locale("en"), _names(Locale("en").territories)
     found: dict[str, list[_Fact]] = {}
-    for code, name in sorted(english.territories.items()):
+    for code, name in sorted(territories.items()):
         plain = name.replace(" ", "").replace("’", "").isalpha() and "SAR" not in name
         if len(code) == 2 and code.isalpha() and plain:
             place = f"the {name}" if name.endswith(_ARTICLE) or name.startswith("United") else name
@@ -199,7 +205,7 @@ def _countries() -> dict[str, list[_Fact]]:
 
 def _facts(code: str, place: str, name: str, english: Locale) -> Iterator[_Fact]:
     currencies = numbers.get_territory_currencies(code)
-    if len(currencies) == 1 and (currency := english.currencies.get(str(currencies[0]))):
+    if len(currencies) == 1 and (currency := _names(english.currencies).get(str(currencies[0]))):
         slots = {"place": place, "currency": currency, "code": str(currencies[0])}
         yield _Fact(_TOPICS["currency"], slots)
     official = languages.get_official_languages(code)
@@ -225,6 +231,6 @@ def _local(language: str, code: str, place: str, name: str, english: Locale) -> 
         return
     day = english.days["format"]["wide"][locale.first_week_day]
     yield _Fact(_TOPICS["week"], {"place": place, "day": day})
-    own = locale.territories.get(code, name)
+    own = _names(locale.territories).get(code, name)
     if own != name:
         yield _Fact(_TOPICS["own name"], {"place": place, "name": own})

@@ -94,11 +94,12 @@ def finding(kind: str, part: str, pairs: Pairs, places: Places, detail: str = ""
     """One finding about the pairs at these places, or none if there are none."""
     if len(places):
         examples = tuple(
-            Example(pairs.lines[place], _short(pairs.sources[place]), _short(pairs.targets[place]))
+            Example(pairs.lines[place], short(pairs.sources[place]), short(pairs.targets[place]))
             for place in map(int, places[:EXAMPLES])
         )
         yield Finding(kind, part, len(places), len(places) / len(pairs), ADVICE[kind], detail, examples)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """At most 80 characters of a text."""
     return text if len(text) <= 80 else text[:79] + "…"

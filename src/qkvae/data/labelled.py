@@ -320,7 +320,7 @@ def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled
     >>> some = Labelled([f"film {n}" for n in range(100)], [str(n % 2) for n in range(100)])
     >>> train, valid = split_labelled(some, 0.1)
     >>> len(train), len(valid)
-    (92, 8)
+    (93, 7)
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +70,9 @@ class Labels:
         taken, and one names the classes with a single example.
 
         Raises:
-            ValueError: an unknown kind; a label that does not fit it (with its line); fewer than two classes,
+            ValueError: a label that does not fit the kind (with its line); fewer than two classes,
                 nearly as many classes as texts, or numbers that are all the same.
         """
-        if kind is not None and kind not in get_args(LabelKind):
-            raise ValueError(f'label kind is "{kind}": {nearest(kind, get_args(LabelKind))}')
         chosen = _inferred(train) if kind is None else kind
         notes = [] if kind is not None else [_said(train, chosen)]
         if chosen == "number":
