@@ -254,6 +254,26 @@ def test_more_special_tokens_are_declared_at_training(kind: str) -> None:
         assert again.encode_dropout(["Two dogs"], 0.0, 0).to_lists() == [tokenizer.encode("Two dogs")]
 
 
+@pytest.mark.parametrize("kind", ["bpe", "word"])
+def test_a_mark_stands_where_a_word_stood(kind: str) -> None:
+    tokenizer = Tokenizer.train(["The cat sat on the mat ."] * 9, kind, 300, exact=False, specials=MORE)
+    words = ["The", "cat", "sat", "on", "the", "mat", "."]
+    whole = tokenizer.encode(" ".join(words))
+    assert len(whole) == len(words)
+    for marked in ([0], [3], [6], [0, 1], [2, 3, 6], []):
+        text = " ".join("[MASK]" if at in marked else word for at, word in enumerate(words))
+        ids = [4 if at in marked else index for at, index in enumerate(whole)]
+        assert tokenizer.encode_marked(text, "[MASK]") == ids
+    with pytest.raises(ValueError, match="no special token"):
+        tokenizer.encode_marked("[CLS]", "[CLS]")
+
+
+def test_a_mark_among_characters() -> None:
+    tokenizer = Tokenizer.train(TEXTS, "char", specials=MORE)
+    ids = tokenizer.encode_marked("do[MASK]s [MASK]", "[MASK]")
+    assert tokenizer.tokens(ids) == ["d", "o", "[MASK]", "s", "▁", "[MASK]"]
+
+
 @pytest.mark.parametrize("name", ["mask", "<>", "<->", "<a b>", "x<mask>", ""])
 def test_a_special_token_that_a_text_could_spell(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be a special token: write it"):

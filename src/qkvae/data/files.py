@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +178,7 @@ def read_head(file: TextFile, size: int = SNIFF) -> bytes:
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def _damage_named(name: str) -> Generator[None, None, None]:
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:

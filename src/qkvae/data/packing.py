@@ -142,8 +142,8 @@ class PackedBatches:
             length: places in a row.
             rows: rows in a batch.
             seed: decides the order.
-            workers: processes that prepare batches; none prepares them in this one, on demand, which takes
-                less than a millisecond.  They are spawned, each with a copy of the tokens.
+            workers: processes that prepare batches; none prepares them in this one, on demand, which is
+                quick.  They are spawned, each with a copy of the tokens.
 
         Raises:
             ValueError: length or rows is below 1.
