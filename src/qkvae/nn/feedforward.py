@@ -23,9 +23,31 @@ def swiglu(gate: Float[Tensor, "*n"], value: Float[Tensor, "*n"]) -> Float[Tenso
     return F.silu(gate) * value
 
 
+def relu2(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """max(0, x)², So et al. 2021, arXiv:2109.08668.
+
+    >>> import torch
+    >>> relu2(torch.tensor([-2.0, 3.0]))
+    tensor([0., 9.])
+    """
+    return F.relu(x).square()
+
+
+def gelu_tanh(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """½x(1 + tanh(√(2/π)(x + 0.044715x³))): GELU as its authors approximate it, and as GPT-2 has it.
+
+    >>> import torch
+    >>> gelu_tanh(torch.tensor([1.0])), F.gelu(torch.tensor([1.0]))
+    (tensor([0.8412]), tensor([0.8413]))
+    """
+    return F.gelu(x, approximate="tanh")
+
+
 ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], int]] = {
     "relu": (F.relu, 1),
+    "relu2": (relu2, 1),
     "gelu": (F.gelu, 1),
+    "gelu_tanh": (gelu_tanh, 1),
     "swiglu": (swiglu, 2),
 }
 """Each activation, and of how many maps of the input it makes the hidden layer."""
@@ -35,7 +57,9 @@ class FeedForward(nn.Module):
     """Two linear layers around an activation: act(x W₁ + b₁) W₂ + b₂.
 
     - relu: max(0, x W₁ + b₁) W₂ + b₂, Vaswani et al. 2017, arXiv:1706.03762, equation 2
+    - relu2: its square
     - gelu: x·Φ(x) in place of the maximum, Hendrycks and Gimpel 2016, arXiv:1606.08415
+    - gelu_tanh: nearly the same, see there
     - swiglu: (silu(x W₁ + b₁) ⊙ (x W₃ + b₃)) W₂ + b₂, Shazeer 2020, arXiv:2002.05202
 
     >>> import torch

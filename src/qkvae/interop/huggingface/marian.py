@@ -13,20 +13,18 @@ Only the core dependencies are needed: folders are read as JSON and safetensors.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from qkvae import config
+from qkvae.interop.huggingface.files import State, read_config, read_weights
+from qkvae.interop.huggingface.names import taken
 from qkvae.models import Seq2Seq
 from qkvae.nn.positions import sinusoids
-
-State = dict[str, Tensor]
 
 
 class _Part(NamedTuple):
@@ -83,8 +81,16 @@ def from_marian(
             raise ValueError("a state_dict alone does not say what model it is of: give its config too")
     else:
         folder = Path(source)
-        settings = settings or _read_config(folder)
-        weights = _read_weights(folder)
+        settings = settings or read_config(folder)
+        weights = read_weights(folder)
+    made, state = read(settings, weights)
+    if weights:
+        raise ValueError(f"{next(iter(weights))} is no weight of a Marian model with this config")
+    return made, state
+
+
+def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Seq2Seq, State]:
+    """The same model's config here, and its weights under our names; ``weights`` loses what was taken."""
     made = _config_from(settings)
     _check_constants(weights, made.block.dim)
     channels, tokens = _channels(made.block.dim), torch.tensor(token_order(settings))
@@ -98,12 +104,8 @@ def from_marian(
     for prefix, their_prefix, parts in _blocks(made):
         for ours, part in parts.items():
             for kind in ("weight", "bias"):
-                stacked = torch.cat(
-                    [_taken(weights, f"{their_prefix}.{name}.{kind}") for name in part.theirs]
-                )
+                stacked = torch.cat([taken(weights, f"{their_prefix}.{name}.{kind}") for name in part.theirs])
                 state[f"{prefix}.{ours}.{kind}"] = _turned(stacked, part.axis, kind, channels)
-    if weights:
-        raise ValueError(f"{next(iter(weights))} is no weight of a Marian model with this config")
     return made, state
 
 
@@ -151,24 +153,6 @@ def token_order(settings: Mapping[str, Any]) -> list[int]:
     """
     specials = [settings[name] for name in ("pad_token_id", "decoder_start_token_id", "eos_token_id")]
     return [*specials, *(token for token in range(settings["vocab_size"]) if token not in specials)]
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: {folder} is no folder of a Hugging Face model")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _read_weights(folder: Path) -> State:
-    """All tensors of a folder, in one file or several."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(
-            f"{folder} holds no .safetensors file: a .bin file may run a program when it is loaded, so save "
-            "the model anew with transformers' save_pretrained"
-        )
-    return {name: tensor for path in files for name, tensor in load_file(path).items()}
 
 
 def _config_from(settings: Mapping[str, Any]) -> config.Seq2Seq:
@@ -291,13 +275,6 @@ def _turned(tensor: Tensor, axis: str, kind: str, channels: Tensor) -> Tensor:
     if axis == "out":
         return tensor[channels]
     return tensor[:, channels] if kind == "weight" else tensor
-
-
-def _taken(weights: State, name: str) -> Tensor:
-    """Take a weight out; what is left over at the end was not understood."""
-    if name not in weights:
-        raise ValueError(f"{name} is missing: these are not the weights of a Marian model with this config")
-    return weights.pop(name)
 
 
 def _tables(weights: State, tie: str) -> State:

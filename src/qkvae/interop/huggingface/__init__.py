@@ -1,0 +1,102 @@
+"""Hugging Face folders, from and to our families: the only place that knows other people's names for weights.
+
+| folder | here |
+|---|---|
+| GPT-2 | `models.Decoder`, learned positions |
+| Llama-shaped | `models.Decoder`, rotary positions |
+| BERT, RoBERTa | `models.Encoder` |
+| Marian | `models.Seq2Seq` |
+
+Only the core dependencies are needed: folders are read as JSON and safetensors.  Tokens keep their ids (but
+see `token_order` of Marian); tokenizers are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qkvae import config
+from qkvae.config import nearest
+from qkvae.interop.huggingface import bert, gpt2, llama, marian
+from qkvae.interop.huggingface.files import State, read_config, read_weights, write_files
+from qkvae.interop.huggingface.marian import from_marian, to_marian, token_order
+from qkvae.interop.huggingface.names import SPECIALS
+from qkvae.models import Decoder, Encoder, Family, Seq2Seq
+
+
+class Foreign(NamedTuple):
+    """A model of a Hugging Face folder in our words."""
+
+    settings: config.Family
+    """What `models.build` makes the model of."""
+
+    state: State
+    """Its weights, for ``load_state_dict``."""
+
+    left_out: tuple[str, ...]
+    """Weights of the folder that only other heads have a use for."""
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], State], tuple[config.Family, State]]] = {
+    "gpt2": gpt2.read,
+    "llama": llama.read,
+    "bert": bert.read,
+    "roberta": bert.read,
+    "marian": marian.read,
+}
+
+
+def read(folder: Path | str) -> Foreign:
+    """The model of a folder that transformers' ``save_pretrained`` wrote: its logits are equal to 1e-5.
+
+    Raises:
+        FileNotFoundError: the folder holds no config or no safetensors.
+        ValueError: the model is of another shape, or does something that ours cannot; it is named.
+    """
+    settings, weights = read_config(Path(folder)), read_weights(Path(folder))
+    kind = str(settings.get("model_type"))
+    if kind not in _READERS:
+        raise ValueError(f'{folder}: model_type is "{kind}", which cannot be read: {nearest(kind, _READERS)}')
+    made, state = _READERS[kind](settings, weights)
+    foreign = [name for name in weights if not name.startswith(bert.UNUSED)]
+    if foreign:
+        raise ValueError(f"{folder}: {foreign[0]} is no weight of a {kind} model with this config")
+    return Foreign(made, state, tuple(weights))
+
+
+def write(
+    model: Family, folder: Path | str, kind: str | None = None, keep: Mapping[str, Any] | None = None
+) -> None:
+    """Write a folder that transformers' ``from_pretrained`` loads, with equal logits.
+
+    Args:
+        model: any family; it is written as ``kind``, and refused if that shape lacks one of its parts.
+        folder: where to; made if it is not there.
+        kind: ``gpt2`` or ``llama``, ``bert`` or ``roberta``, ``marian``; by the positions and family if not
+        given.
+        keep: settings that say nothing of the computation, such as the ids of special tokens: those of the
+        folder that the model came from.  Our own tokenizers' ids if not given.
+
+    Raises:
+        ValueError: the shape lacks a part of the model, or is none for its family.
+    """
+    match model:
+        case Decoder():
+            kind = kind or ("llama" if model.settings.block.positions == "rotary" else "gpt2")
+            writers = {"gpt2": gpt2.write, "llama": llama.write}
+            made = writers[kind](model) if kind in writers else None
+        case Encoder():
+            kind = kind or "bert"
+            made = bert.write(model, kind) if kind in ("bert", "roberta") else None
+        case Seq2Seq():
+            kind = kind or "marian"
+            made = to_marian(model) if kind == "marian" else None
+    if made is None:
+        raise ValueError(f"a {type(model).__name__} cannot be written as {kind}")
+    settings, state = made
+    write_files(Path(folder), {**SPECIALS, **(keep or {}), **settings}, state)
+
+
+__all__ = ["Foreign", "from_marian", "read", "to_marian", "token_order", "write"]

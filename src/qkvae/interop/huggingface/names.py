@@ -1,0 +1,137 @@
+"""Which of their weights stand in which of ours, and what their settings must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from qkvae import config
+from qkvae.interop.huggingface.files import State
+
+ACTIVATIONS = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu2": "relu2",
+}
+"""Their names of activations, and ours."""
+
+SPECIALS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+"""What the special tokens of our own tokenizers are called there."""
+
+
+class Line(NamedTuple):
+    """Their layers that stand stacked in one of ours."""
+
+    ours: str
+    theirs: tuple[str, ...]
+    kinds: tuple[str, ...] = ("weight", "bias")
+    turned: bool = False
+    """Their matrices are [in, out], ours [out, in]."""
+
+    sizes: tuple[int, ...] | None = None
+    """Rows of each of theirs, where they are not all as many."""
+
+
+def read_lines(lines: Iterable[Line], weights: State) -> State:
+    """Our weights; theirs are taken out, so that what is left was not understood.
+
+    >>> weights = {"q.weight": torch.zeros(2, 4), "k.weight": torch.ones(2, 4)}
+    >>> read_lines([Line("qk", ("q", "k"), ("weight",))], weights)["qk.weight"].shape, weights
+    (torch.Size([4, 4]), {})
+    """
+    state: State = {}
+    for line in lines:
+        for kind in line.kinds:
+            parts = [taken(weights, f"{name}.{kind}") for name in line.theirs]
+            parts = [part.T if line.turned and kind == "weight" else part for part in parts]
+            state[f"{line.ours}.{kind}"] = torch.cat(parts).contiguous()
+    return state
+
+
+def write_lines(lines: Iterable[Line], state: Mapping[str, Tensor]) -> State:
+    """Their weights, from ours.
+
+    >>> list(write_lines([Line("qk", ("q", "k"), ("weight",))], {"qk.weight": torch.zeros(4, 4)}))
+    ['q.weight', 'k.weight']
+    """
+    weights: State = {}
+    for line in lines:
+        for kind in line.kinds:
+            tensor = state[f"{line.ours}.{kind}"].detach()
+            sizes = line.sizes or (len(tensor) // len(line.theirs),) * len(line.theirs)
+            for name, part in zip(line.theirs, tensor.split_with_sizes(sizes), strict=True):
+                turned = part.T if line.turned and kind == "weight" else part
+                weights[f"{name}.{kind}"] = turned.contiguous()
+    return weights
+
+
+def taken(weights: State, name: str) -> Tensor:
+    """Take a weight out; what is left over at the end was not understood.
+
+    Raises:
+        ValueError: there is no such weight.
+    """
+    if name not in weights:
+        raise ValueError(f"{name} is missing: these are not the weights of a model with this config")
+    return weights.pop(name)
+
+
+def without_prefix(weights: State, prefix: str) -> None:
+    """Forget the name of the part that models with a head have and those without lack."""
+    for name in [name for name in weights if name.startswith(prefix)]:
+        weights[name.removeprefix(prefix)] = weights.pop(name)
+
+
+def must(settings: Mapping[str, Any], name: str, wanted: Any, cure: str) -> None:
+    """Refuse a setting of theirs that a model here cannot have; where it is left out it is as wanted.
+
+    Raises:
+        ValueError: it has another value.
+    """
+    value = settings.get(name, wanted)
+    if value != wanted:
+        raise ValueError(f"{name} is {value}, but a model here needs {wanted}: {cure}")
+
+
+def activation(settings: Mapping[str, Any], name: str) -> Any:
+    """Our name of their activation.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if settings[name] not in ACTIVATIONS:
+        raise ValueError(
+            f'{name} is "{settings[name]}", but the feed-forward here knows {", ".join(sorted(ACTIVATIONS))}'
+        )
+    return ACTIVATIONS[settings[name]]
+
+
+def their_activation(block: config.Block, shape: str) -> str:
+    """Their name of our activation.
+
+    Raises:
+        ValueError: there is none.
+    """
+    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    if block.activation not in names:
+        known = ", ".join(names)
+        raise ValueError(f"activation is {block.activation}, which {shape} lacks: it knows {known}")
+    return names[block.activation]
+
+
+def only(settings: object, wanted: Mapping[str, tuple[Any, ...]], shape: str) -> None:
+    """Refuse a setting of ours that the shape cannot have.
+
+    Raises:
+        ValueError: it has none of the values wanted.
+    """
+    for name, values in wanted.items():
+        value = getattr(settings, name)
+        if value not in values:
+            known = " or ".join(map(str, values))
+            raise ValueError(f"{name} is {value}, but {shape} has {known}: it cannot be written so")
