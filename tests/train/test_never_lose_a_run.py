@@ -14,7 +14,9 @@ import pytest
 
 from qkvae import api
 from qkvae.config import Block, Generation, Optimizer, Saving, Seq2Seq, Training, Translation, TranslationData
+from qkvae.data.batches import Batches
 from qkvae.run import Run
+from qkvae.tasks.translation.corpus import encode_corpus, read_corpus
 from qkvae.train import loop
 
 STEPS = 24
@@ -120,11 +122,8 @@ def steps_logged(run: Path) -> list[int]:
 def test_same_bits_from_an_epoch_boundary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(corpus(tmp_path))
     whole = api.train("translation", config, out=tmp_path / "whole", quiet=True)
-    encoded = api.encode_corpus(
-        api.read_corpus(config.data, config.training.seed), whole.run.tokenizer, config.data
-    )
-    from qkvae.data.batches import Batches
-
+    read = read_corpus(config.data, config.training.seed)
+    encoded = encode_corpus(read, whole.run.tokenizer, config.data)
     boundary = Batches(encoded.train, config.training.batch_tokens, config.training.seed).batches_per_epoch
     assert 0 < boundary < STEPS
     with monkeypatch.context() as patch:
