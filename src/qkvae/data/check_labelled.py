@@ -197,7 +197,7 @@ def _texts(texts: Labelled, part: str) -> Iterator[Finding]:
 
 
 def _tokens_beyond(texts: Labelled, tokenizer: Tokenizer | None, max_length: int) -> NDArray[np.bool_]:
-    """Which texts have more than ``max_length`` tokens; the special one between a pair is counted as its bar."""
+    """Which texts have more than ``max_length`` tokens; the bar of a pair counts as its special token."""
     whole = [_whole(texts, place) for place in range(len(texts))]
     # beyond() counts the token that ends a text; there is one before it, too
     return beyond(whole, tokenizer, max(1, max_length - 1))

@@ -40,13 +40,16 @@ class Corrupted:
 
 @dataclass(frozen=True, eq=False)
 class WordEnds:
-    """Which tokens of a vocabulary begin a word, and after which a word is over, whatever follows."""
+    """Which tokens of a vocabulary begin a word, and what follows a token."""
 
     begins: NDArray[np.bool_]
-    """bool[vocab]"""
+    """These begin a word, bool[vocab]."""
 
     closes: NDArray[np.bool_]
-    """bool[vocab]"""
+    """A word is over after these, whatever follows, bool[vocab]."""
+
+    joins: NDArray[np.bool_]
+    """What follows these belongs to them, whatever it is: spaces alone, bool[vocab]."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> WordEnds:
@@ -63,17 +66,17 @@ class WordEnds:
         """
         shown = tokenizer.tokens(range(len(tokenizer)))
         if tokenizer.kind == "word":
-            return cls(np.ones(len(shown), np.bool_), np.ones(len(shown), np.bool_))
+            every = np.ones(len(shown), np.bool_)
+            return cls(every, every, ~every)
         begins = [token.startswith(SPACE) or not _inside(token, 0) for token in shown]
         closes = [not _inside(token, -1) for token in shown]
-        return cls(np.array(begins), np.array(closes))
+        return cls(np.array(begins), np.array(closes), np.array([token == SPACE for token in shown]))
 
 
 def _inside(token: str, end: int) -> bool:
-    """Whether the token has something of a word at that end: a letter, a mark, a digit, a byte, or the space
-    that a word begins with."""
+    """Whether the token has something of a word at that end: a letter, a mark, a digit or a byte."""
     byte = re.search(r"<0x[0-9A-F]{2}>$", token) if end else re.match(r"<0x[0-9A-F]{2}>", token)
-    return bool(byte) or token == SPACE or unicodedata.category(token[end])[0] in "LMN"
+    return bool(byte) or unicodedata.category(token[end])[0] in "LMN"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +184,11 @@ class Corruption:
     def word_numbers(self, flat: Ints, documents: Table) -> Ints:
         """The word that each token of the flattened rows belongs to, counted from 0; needs ``words``."""
         assert self.words is not None
-        starts = self.words.begins[flat] | self._special[flat]
-        starts[1:] |= self.words.closes[flat[:-1]] | self._special[flat[:-1]]
+        starts = self.words.begins[flat]
+        starts[1:] |= self.words.closes[flat[:-1]]
+        starts[1:] &= ~self.words.joins[flat[:-1]]
+        starts |= self._special[flat]
+        starts[1:] |= self._special[flat[:-1]]
         numbers = documents.reshape(-1)
         starts[1:] |= numbers[1:] != numbers[:-1]
         starts[:: documents.shape[-1]] = True

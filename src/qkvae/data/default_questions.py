@@ -7,7 +7,7 @@ itself stand in short texts; some questions have no answer there.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -183,9 +183,9 @@ def _filled(template: str, slots: dict[str, str]) -> tuple[str, dict[str, tuple[
 # ---- what CLDR knows
 
 
-def _names(names: object) -> dict[str, str]:
+def _names(names: object) -> Mapping[str, str]:
     """Babel's tables of names, which have no types."""
-    return cast(dict[str, str], names)
+    return cast(Mapping[str, str], names)
 
 
 @cache

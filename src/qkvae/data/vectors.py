@@ -175,7 +175,7 @@ class _Reader:
             return
         self._count += 1
         self._dim = self._dim or len(fields) - 1
-        if len(fields) != self._dim + 1:
+        if self._dim < 1 or len(fields) != self._dim + 1:
             fields = self._joined(fields, number)
         word = fields[0]
         if not word:
