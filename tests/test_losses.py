@@ -45,6 +45,23 @@ def close(got: list[Tensor], wanted: list[Tensor], tolerance: float) -> None:
         assert_close(one.double(), other, rtol=0, atol=tolerance * max(scale, 1.0))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_bias_is_added_to_the_logits_and_learns(smoothing: float) -> None:
+    features, weight, targets = case(700, 8, 33)
+    parts = [features, weight, torch.randn(33)]
+    found = [x.clone().requires_grad_() for x in parts]
+    exact = [x.double().requires_grad_() for x in parts]
+    loss, nll = projected_cross_entropy(found[0], found[1], targets, smoothing, found[2])
+    logits = exact[0] @ exact[1].T + exact[2]
+    wanted = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
+    plain = F.cross_entropy(logits, targets, reduction="sum")
+    close(
+        [loss, nll, *torch.autograd.grad(loss, found)],
+        [wanted, plain, *torch.autograd.grad(wanted, exact)],
+        1e-5,
+    )
+
+
 def test_by_hand() -> None:
     """p = (¼, ¾), target 0, ε = 0.2: −0.9 ln ¼ − 0.1 ln ¾."""
     loss, nll = cross_entropy(torch.tensor([[0.0, math.log(3)]]), torch.tensor([0]), 0.2)

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from qkvae.nn.heads import MaskedWords
+
 _CHUNK = 512  # rows of logits held at a time: 16 MB in fp32 at a vocabulary of 8,000
 
 
@@ -36,8 +38,9 @@ def projected_cross_entropy(
     weight: Float[Tensor, "v d"],
     targets: Int[Tensor, " rows"],
     smoothing: float = 0.0,
+    bias: Float[Tensor, " v"] | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """`cross_entropy` of ``features @ weight.T`` that never holds all logits.
+    """`cross_entropy` of ``features @ weight.T + bias`` that never holds all logits.
 
     Some rows are computed at a time, and their gradient in the same pass, while they are at hand.  The second
     result, the plain negative log-likelihood, has no gradient.
@@ -48,27 +51,30 @@ def projected_cross_entropy(
     True
     """
     apply = cast("Callable[..., tuple[Tensor, Tensor]]", _ProjectedCrossEntropy.apply)
-    return apply(features, weight, targets, smoothing)
+    return apply(features, weight, bias, targets, smoothing)
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
-        wants_gradient = any(ctx.needs_input_grad[:2])
+        wants_gradient = any(ctx.needs_input_grad[:3])
         d_features = torch.empty_like(features) if wants_gradient else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
+        d_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
         nll = features.new_zeros((), dtype=_summed(features))
         for start in range(0, len(features), _CHUNK):
             rows = slice(start, start + _CHUNK)
             target = targets[rows, None]
-            logits = (features[rows] @ weight.T).float()
+            logits = F.linear(features[rows], weight, bias).float()
             p = torch.softmax(logits, dim=-1)
             nll += _negative_log(p, logits, target).sum(dtype=nll.dtype)
             if d_features is not None and d_weight is not None:
                 # d loss / d logits = p − (1 − ε)·[target] − ε/V; the constant ε/V is subtracted at the end.
                 p.scatter_add_(1, target, p.new_full((1, 1), smoothing - 1).expand_as(target))
+                if d_bias is not None:
+                    d_bias += p.sum(0)
                 p = p.to(features.dtype)
                 torch.mm(p, weight, out=d_features[rows])
                 if p.dtype == torch.float32:
@@ -79,14 +85,18 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         if smoothing:
             # Σ_v ln p(v) needs no pass over the logits: their mean is features · (mean row of the weight).
             centre, total = weight.float().mean(0), features.float().sum(0)
-            log_sum = nll + _at_targets(features, weight, targets)
+            log_sum = nll + _at_targets(features, weight, bias, targets)
             smooth = log_sum - (total @ centre).to(nll.dtype)
+            if bias is not None:
+                smooth = smooth - len(targets) * bias.mean(dtype=nll.dtype)
             loss = (1 - smoothing) * nll + smoothing * smooth
             if d_features is not None and d_weight is not None:
                 d_features -= (smoothing * centre).to(d_features.dtype)
                 d_weight -= smoothing / len(weight) * total
+                if d_bias is not None:
+                    d_bias -= smoothing / len(weight) * len(targets)
         if wants_gradient:
-            ctx.save_for_backward(d_features, d_weight)
+            ctx.save_for_backward(d_features, d_weight, d_bias)
             ctx.weight_dtype = weight.dtype
         loss, nll = loss.float(), nll.float()
         ctx.mark_non_differentiable(nll)
@@ -95,9 +105,72 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, d_loss: Tensor, _: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
-        d_features, d_weight = ctx.saved_tensors
-        return d_features * d_loss, (d_weight * d_loss).to(ctx.weight_dtype), None, None
+    ) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
+        d_features, d_weight, d_bias = ctx.saved_tensors
+        if d_bias is not None:
+            d_bias = (d_bias * d_loss).to(ctx.weight_dtype)
+        return d_features * d_loss, (d_weight * d_loss).to(ctx.weight_dtype), d_bias, None, None
+
+
+def masked_words(
+    features: Float[Tensor, "b n d"],
+    head: MaskedWords,
+    places: Int[Tensor, " hidden"],
+    targets: Int[Tensor, " hidden"],
+) -> Float[Tensor, ""]:
+    """−ln p of the tokens that were hidden, summed; no logits are made of any other place.
+
+    ``places`` are those of the flattened rows.  Devlin et al. 2019, arXiv:1810.04805, section 3.1.
+
+    >>> from qkvae.config import Block
+    >>> head, features = MaskedWords(Block(dim=8, heads=2), torch.nn.Embedding(10, 8)), torch.randn(2, 5, 8)
+    >>> loss = masked_words(features, head, torch.tensor([1, 7]), torch.tensor([3, 4]))
+    >>> torch.allclose(loss, cross_entropy(head(features)[[0, 1], [1, 2]], torch.tensor([3, 4]))[0])
+    True
+    """
+    hidden = head.hidden(features.flatten(0, 1)[places])
+    return projected_cross_entropy(hidden, head.weight, targets, bias=head.bias)[0]
+
+
+def span(
+    scores: Float[Tensor, "b n 2"],
+    spans: Int[Tensor, "b 2"],
+    lengths: Int[Tensor, " b"] | None = None,
+) -> Float[Tensor, ""]:
+    """−½ (ln p(first) + ln p(last)) of the answers, summed; padding is no place of any.
+
+    Devlin et al. 2019, section 4.2.
+
+    >>> span(torch.zeros(1, 9, 2), torch.tensor([[1, 3]]), torch.tensor([4])).exp()
+    tensor(4.)
+    """
+    if lengths is not None:
+        there = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
+        scores = scores.masked_fill(~there[..., None], -torch.inf)
+    log_p = F.log_softmax(scores.float(), dim=1)
+    return -log_p.gather(1, spans[:, None]).sum() / 2
+
+
+def classes(
+    logits: Float[Tensor, "b classes"],
+    labels: Int[Tensor, " b"],
+    weights: Float[Tensor, " classes"] | None = None,
+) -> Float[Tensor, ""]:
+    """−Σ w(label) ln p(label): cross-entropy in which a class counts as much as its weight.
+
+    >>> classes(torch.zeros(2, 4), torch.tensor([0, 3]), torch.tensor([3.0, 1.0, 1.0, 0.0])) / 3
+    tensor(1.3863)
+    """
+    return F.cross_entropy(logits.float(), labels, weights, reduction="sum")
+
+
+def many_labels(logits: Float[Tensor, "b classes"], labels: Float[Tensor, "b classes"]) -> Float[Tensor, ""]:
+    """−Σ y ln σ(x) + (1 − y) ln(1 − σ(x)): each class is there or not, whatever the others are.
+
+    >>> many_labels(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).exp()
+    tensor(4.)
+    """
+    return F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum")
 
 
 def consistent_cross_entropy(
@@ -109,9 +182,9 @@ def consistent_cross_entropy(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """`projected_cross_entropy` of two passes with different dropout, which are drawn towards each other.
 
-    ½ (CE₁ + CE₂) + α/4 · (KL(p₁‖p₂) + KL(p₂‖p₁)), α = ``consistency``: half of equation 3 of R-Drop, Liang et al.
-    2021, arXiv:2106.14448, so that it weighs as much as the loss of one pass.  The second result is the mean
-    negative log-likelihood of the two, without gradient.
+    ½ (CE₁ + CE₂) + α/4 · (KL(p₁‖p₂) + KL(p₂‖p₁)), α = ``consistency``: half of equation 3 of R-Drop
+    (Liang et al. 2021, arXiv:2106.14448), so that it weighs as much as the loss of one pass.  The second
+    result is the mean negative log-likelihood of the two, without gradient.
 
     >>> h, w, y = torch.randn(3, 8), torch.randn(5, 8), torch.tensor([0, 1, 4])
     >>> same = consistent_cross_entropy(torch.stack([h, h]), w, y, 0.1, 5.0)[0]
@@ -171,9 +244,10 @@ def _negative_log(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     return peak - p.gather(1, place).log() - logits.gather(1, target)
 
 
-def _at_targets(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def _at_targets(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
     """The logits of the targets, summed."""
-    return (features.float() * weight[targets].float()).sum(dtype=_summed(features))
+    total = (features.float() * weight[targets].float()).sum(dtype=_summed(features))
+    return total if bias is None else total + bias[targets].sum(dtype=total.dtype)
 
 
 def _summed(x: Tensor) -> torch.dtype:

@@ -64,12 +64,13 @@ def test_a_head_answers_for_each_text_alone_padded_and_packed(head: Any) -> None
 
 
 @torch.no_grad()
-def test_texts_of_several_rows_are_numbered_through_the_batch() -> None:
-    model = small_encoder(config.Vector(), positions="rotary")
+@pytest.mark.parametrize("pooling", ["mean", "class"])
+def test_packed_texts_of_several_rows_come_as_they_stand(pooling: Any) -> None:
+    model = small_encoder(config.Vector(pooling=pooling), positions="rotary")
     rows = texts(3, 4, 2, 5)
     tokens = torch.stack([torch.cat([rows[0], rows[2], rows[0][:2]]), torch.cat([rows[3], rows[2]])])
-    documents = torch.tensor([[1, 1, 1, 0, 0, -1, -1], [2, 2, 2, 2, 2, 3, 3]])
-    expected = torch.cat([model(rows[i][None]) for i in (2, 0, 3, 2)])
+    documents = torch.tensor([[0, 0, 0, 1, 1, -1, -1], [0, 0, 0, 0, 0, 1, 1]])
+    expected = torch.cat([model(rows[i][None]) for i in (0, 2, 3, 2)])
     assert_close(model(tokens, documents=documents), expected, **CLOSE)
 
 

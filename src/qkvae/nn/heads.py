@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from qkvae import config
@@ -97,7 +97,7 @@ class Vector(nn.Module):
         lengths: Int[Tensor, " b"] | None = None,
         documents: Int[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "texts d"]:
-        """Packed texts come in the order of their numbers, which count through the batch from 0."""
+        """Packed texts come in the order in which they stand in the rows."""
         if documents is not None:
             return self.pooled(_of_documents(features, documents, self.pooling))
         if self.pooling == "class":
@@ -166,14 +166,11 @@ def _of_documents(
     features: Float[Tensor, "b n d"], documents: Int[Tensor, "b n"], pooling: str
 ) -> Float[Tensor, "texts d"]:
     """The vector of every document; tokens numbered below 0 are padding."""
-    numbers, flat = documents.flatten(), features.flatten(0, 1)
+    there = documents >= 0
+    first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True) & there
     if pooling == "class":
-        first: Bool[Tensor, "b n"] = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
-        chosen = first.flatten() & (numbers >= 0)
-    else:
-        chosen = numbers >= 0
-    numbers, flat = numbers[chosen], flat[chosen]
-    texts = int(numbers.max()) + 1 if len(numbers) else 0
-    total = flat.new_zeros(texts, flat.shape[1]).index_add(0, numbers, flat)
-    count = torch.bincount(numbers, minlength=texts).clamp_min(1)
-    return total / count[:, None].to(total.dtype)
+        return features[first]
+    numbers, known = first.flatten().cumsum(0)[there.flatten()] - 1, features[there]
+    texts = int(first.sum())
+    total = known.new_zeros(texts, known.shape[1]).index_add(0, numbers, known)
+    return total / torch.bincount(numbers, minlength=texts)[:, None].to(total.dtype)
