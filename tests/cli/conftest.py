@@ -48,6 +48,7 @@ class Loaded:
     def __init__(self) -> None:
         self.config = Translation()
         self.answerer = Printing()
+        self.task = types.SimpleNamespace(name="translation")
         self.groups: list[list[str]] = []
         self.generation: Generation | None = None
         self.rows = [Row("batch = single", True, "0.0e+00")]
@@ -60,14 +61,8 @@ class Loaded:
             texts = tuple(line.upper() + "!" * n for n in range(nbest))
             yield Answer(line, texts, tuple(-0.5 - n for n in range(nbest)))
 
-    def evaluate(self, paths: Any, source: str | None = None, target: str | None = None) -> dict[str, Any]:
-        return {
-            "bleu": 39.5,
-            "paths": list(paths),
-            "source": source,
-            "target": target,
-            "perplexity": float("inf"),
-        }
+    def evaluate(self, paths: Any, **columns: str) -> dict[str, Any]:
+        return {"bleu": 39.5, "paths": list(paths), "perplexity": float("inf"), **columns}
 
     def look(self, text: str, out: Path) -> Path:
         out.write_text(text, encoding="utf-8")

@@ -85,7 +85,6 @@ def test_eval_and_compare(api: types.SimpleNamespace, capsys: pytest.CaptureFixt
         "bleu": 39.5,
         "paths": ["t.en", "t.de"],
         "source": "0",
-        "target": None,
         "perplexity": None,
     }
     assert main(["eval", "runs/x", "t.tsv"]) == 0

@@ -23,7 +23,7 @@ from qkvae.config import Block, Optimizer, Translation, TranslationData, from_di
         (Block, {"positions": "alibi", "base": 2.0}, "base 2.0 has no effect with positions alibi"),
         (
             TranslationData,
-            {"valid": ("v.en", "v.de"), "valid_fraction": 0.05},
+            {"paths": ("t.en", "t.de"), "valid": ("v.en", "v.de"), "valid_fraction": 0.05},
             "valid_fraction 0.05 has no effect with valid v.en v.de: leave it out",
         ),
     ],
@@ -51,6 +51,6 @@ def test_not_given_it_never_stands_in_the_way() -> None:
     config = Translation()
     replace(config.optimizer, name="adamw", schedule="cosine")
     replace(config.model.block, positions="none")
-    replace(config.data, valid=("v.en", "v.de"))
-    read = from_dict(Translation, {"optimizer": {"name": "adamw"}, "data": {"valid": ["v"]}})
+    replace(config.data, paths=("t.en", "t.de"), valid=("v.en", "v.de"))
+    read = from_dict(Translation, {"optimizer": {"name": "adamw"}, "data": {"paths": ["t"], "valid": ["v"]}})
     assert (read.optimizer.momentum, read.data.valid_fraction) == (None, None)

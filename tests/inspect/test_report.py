@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from qkvae.config import Translation, to_dict
-from qkvae.inspect.report import POINTS, Alignment, ReportFacts, Sample, report, write_report
+from qkvae.inspect.alignment import Alignment, alignment_section
+from qkvae.inspect.report import POINTS, ReportFacts, report, write_report
+from qkvae.inspect.sections import Sample, Section, Table
 
 TRAINING: list[dict[str, Any]] = [
     {"step": step, "seconds": 0.5 * step, "loss": 8 / step, "lr": 1e-3, "tokens_per_second": 9000.0}
@@ -40,8 +42,18 @@ def test_everything_given_is_shown() -> None:
     page = report(
         facts(
             figures={"BLEU": 33.5, "parameters": 7654321},
-            samples=[Sample(source="a dog", reference="ein Hund", translation="der Hund")],
-            alignments=[Alignment(source=["a", "dog"], target=["Hund"], weights=[[0.125, 0.875]])],
+            sections=[
+                Section(
+                    title="Written", samples=[Sample(parts=[("source", "a dog"), ("answer", "der Hund")])]
+                ),
+                Section(title="Right", samples=[Sample(parts=[("answer", "ein Hund")], right=True)]),
+                Section(
+                    title="Counted", tables=[Table(headings=("class", "how often"), rows=[("cat", 12345)])]
+                ),
+                alignment_section(
+                    [Alignment(source=["a", "dog"], target=["Hund"], weights=[[0.125, 0.875]])]
+                ),
+            ],
             passport={"files": ["train.en.gz"], "pairs": {"training": 29000}, "cut": [], "licence": None},
         )
     )
@@ -54,8 +66,10 @@ def test_everything_given_is_shown() -> None:
         "Hund → dog: 0.875",
         "train.en.gz",
         "29,000",
+        "12,345",
     )
     assert [text for text in shown if text not in page] == []
+    assert page.count('<span class="same">') == 1
     assert "qkvae train translation --minutes 3" in page
     for name in ("label_smoothing", "norm_order", "save_every", "length_penalty"):
         assert name in page
@@ -86,8 +100,7 @@ def test_it_reaches_for_nothing_outside() -> None:
 )
 def test_few_records_make_a_smaller_report(records: list[dict[str, Any]]) -> None:
     page = report(facts(records=records))
-    assert "To make it again" in headings(page)
-    assert "What it writes" not in headings(page)
+    assert headings(page) == ["How it learned", "To make it again", "Every setting"]
 
 
 def test_long_curves_are_thinned_and_the_report_says_so() -> None:
@@ -107,8 +120,11 @@ def test_text_of_the_user_is_never_markup() -> None:
             figures={bad: bad},
             config={bad: bad},
             passport={bad: [bad]},
-            samples=[Sample(source=bad, reference=bad, translation=bad)],
-            alignments=[Alignment(source=[bad], target=[bad], weights=[[1.0]])],
+            sections=[
+                Section(title=bad, note=bad, samples=[Sample(parts=[(bad, bad)])]),
+                Section(title=bad, tables=[Table(title=bad, headings=[bad], rows=[[bad]], folded=True)]),
+                alignment_section([Alignment(source=[bad], target=[bad], weights=[[1.0]])]),
+            ],
         )
     )
     assert "<script" not in page
@@ -124,11 +140,14 @@ def test_settings_are_written_as_they_are_typed() -> None:
         assert f"<code>{text}</code>" in page
 
 
-def test_alignments_of_another_size_are_refused(tmp_path: Path) -> None:
-    wrong = facts(alignments=[Alignment(source=["a"], target=["b"], weights=[[0.5, 0.5]])])
+def test_alignments_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="1 rows of 2 values for 1 row labels and 1 column labels"):
-        write_report(wrong, tmp_path / "report.html")
-    assert not list(tmp_path.iterdir())
+        alignment_section([Alignment(source=["a"], target=["b"], weights=[[0.5, 0.5]])])
+
+
+def test_a_table_has_as_many_cells_as_headings() -> None:
+    with pytest.raises(ValueError, match="2 headings, but a row of 1 cells"):
+        Table(title="t", headings=("a", "b"), rows=[["x"]])
 
 
 def test_the_file_holds_the_page(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cyclopts import App
 
-from qkvae.cli.flags import Settings, flags_of, with_flags
+from qkvae.cli.flags import Settings, flags_of, paths_help, with_flags
 from qkvae.cli.terminal import as_epilogue, put, require_data, say_working, to_json
 from qkvae.cli.train import combine
 from qkvae.config import TASKS, from_dict
@@ -17,7 +17,8 @@ qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz
 qkvae data check translation pairs.tsv --source en --target it --json""",
 }
 
-_KEPT = ("valid", "source", "target", "max_length")
+_KEPT = ("valid", "source", "target", "text", "pair", "label", "format", "max_length")
+"""Settings of ``data`` that decide what is read, as far as a task has them."""
 
 
 def _command(task: str) -> Callable[..., int]:
@@ -33,7 +34,7 @@ def _command(task: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
+            {paths}
         json
             One JSON document instead of a table.
         """
@@ -43,11 +44,12 @@ def _command(task: str) -> Callable[..., int]:
         from qkvae import api
 
         say_working(f"reading {', '.join(asked.paths)}")
-        kept = {name: getattr(asked, name) for name in _KEPT if name != "valid"}
+        kept = {name: getattr(asked, name) for name in _KEPT if name != "valid" and hasattr(asked, name)}
         report = api.check(task, asked.paths, asked.valid, **kept)
         put(to_json(report.to_dict(), indent=2) if json else str(report))
         return 0
 
+    check.__doc__ = (check.__doc__ or "").replace("{paths}", paths_help(task))
     flags = [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[1] in _KEPT]
     return with_flags(check, flags)
 

@@ -18,6 +18,8 @@ from typing import Annotated, Any, TypeAlias, cast, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
+from qkvae.config import TASKS
+
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
@@ -77,6 +79,11 @@ def field_help(kind: type) -> dict[str, str]:
                 case _:
                     pass
     return found
+
+
+def paths_help(task: str) -> str:
+    """What DATA may be for a task: the sentence under ``paths`` in its config."""
+    return field_help(type(TASKS[task]().data))["paths"]
 
 
 def flags_of(kind: type, path: tuple[str, ...] = ()) -> list[Flag]:

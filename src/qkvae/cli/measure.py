@@ -13,6 +13,9 @@ def evaluate(
     *data: str,
     source: str | None = None,
     target: str | None = None,
+    text: str | None = None,
+    pair: str | None = None,
+    label: str | None = None,
     json: bool = False,
 ) -> int:
     """Measure a run on data with known answers.
@@ -22,19 +25,20 @@ def evaluate(
     run
         Folder of the run.
     data
-        Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
-    source
-        Column of the source sentences, by name or by number from 0.
-    target
-        Column of the target sentences, by name or by number from 0.
+        As for training on the run's task: files, tables, folders, or the name of a data set.
+    source, target
+        Columns of the sentences to translate and of their translations, by name or by number from 0.
+    text, pair, label
+        Columns of the text, of a second text that goes with it, and of its label.
     json
         One JSON document instead of a table.
     """
     from qkvae import api
 
     require_data(data)
-    say_working(f"translating {' and '.join(data)}")
-    put_document(api.load(run).evaluate(data, source=source, target=target), json)
+    say_working(f"measuring {run} on {' and '.join(data)}")
+    columns = _given(source=source, target=target, text=text, pair=pair, label=label)
+    put_document(api.load(run).evaluate(data, **columns), json)
     return 0
 
 
@@ -45,6 +49,9 @@ def compare(
     *data: str,
     source: str | None = None,
     target: str | None = None,
+    text: str | None = None,
+    pair: str | None = None,
+    label: str | None = None,
     json: bool = False,
 ) -> int:
     """Say whether one of two runs is better, by a paired bootstrap over the same data.
@@ -56,19 +63,20 @@ def compare(
     other
         Folder of the other.
     data
-        Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set.
-    source
-        Column of the source sentences, by name or by number from 0.
-    target
-        Column of the target sentences, by name or by number from 0.
+        As for training on the run's task: files, tables, folders, or the name of a data set.
+    source, target
+        Columns of the sentences to translate and of their translations, by name or by number from 0.
+    text, pair, label
+        Columns of the text, of a second text that goes with it, and of its label.
     json
         One JSON document instead of a table.
     """
     from qkvae import api
 
     require_data(data)
-    say_working(f"translating {' and '.join(data)} with {run} and with {other}")
-    put_document(api.compare(run, other, data, source=source, target=target), json)
+    say_working(f"measuring {run} and {other} on {' and '.join(data)}")
+    columns = _given(source=source, target=target, text=text, pair=pair, label=label)
+    put_document(api.compare(run, other, data, **columns), json)
     return 0
 
 
@@ -88,3 +96,8 @@ def prove(run: Path, /) -> int:
         put(f"{'holds' if row.holds else 'FAILS'}  {row.name}: {row.detail}")
         held = held and row.holds
     return 0 if held else 1
+
+
+def _given(**columns: str | None) -> dict[str, str]:
+    """The columns that were typed."""
+    return {name: column for name, column in columns.items() if column is not None}

@@ -9,7 +9,7 @@ from typing import Any
 
 from cyclopts import App
 
-from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, with_flags
+from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, paths_help, with_flags
 from qkvae.cli.recipe import Recipe, read_recipe
 from qkvae.cli.terminal import as_epilogue, put, say
 from qkvae.config import TASKS, from_dict
@@ -43,8 +43,7 @@ def _command(task: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Two aligned files, one table (.tsv .csv .jsonl .zip), or the name of a data set; the embedded
-            default if none.
+            {paths}
         config
             A recipe (TOML); what is typed here wins over it.
         out
@@ -80,6 +79,7 @@ def _command(task: str) -> Callable[..., int]:
             ),
         )
 
+    train.__doc__ = (train.__doc__ or "").replace("{paths}", paths_help(task))
     return with_flags(train, flags_of(TASKS[task]))
 
 
@@ -88,9 +88,6 @@ def combine(data: tuple[str, ...], typed: Settings, recipe: Settings) -> Setting
 
     A typed length (--minutes, --steps) replaces the recipe's whichever it is, and typed DATA replaces the
     recipe's validation data too, which belong to its own.
-
-    Raises:
-        ValueError: --valid has not as many paths as DATA.
     """
     typed_data, recipe_data = group(typed, "data"), dict(group(recipe, "data"))
     recipe_training = dict(group(recipe, "training"))
@@ -101,10 +98,6 @@ def combine(data: tuple[str, ...], typed: Settings, recipe: Settings) -> Setting
         half = len(valid) // 2  # --valid a b c d: as many for it as are left for DATA
         valid, data = valid[:half], valid[half:]
         paths = data
-    if valid and len(valid) != len(paths):
-        raise ValueError(
-            f"--valid has {len(valid)} paths and DATA {len(paths)}: give as many of one as of the other"
-        )
     if data and recipe_data.pop("valid", None) and not valid:
         say("the recipe's validation data are left out, because DATA replaces the data they belong to")
     under = {**recipe, "data": recipe_data, "training": recipe_training}

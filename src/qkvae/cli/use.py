@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from qkvae.cli.flags import Settings, flags_of, with_flags
+from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, say, to_json
-from qkvae.config import Generation
+from qkvae.config import TASKS
 
 _READ = 1 << 16
 
@@ -53,7 +53,7 @@ def _use(
     from qkvae import api
 
     loaded = api.load(run)
-    wanted = dataclasses.replace(loaded.config.generation, **settings) if settings else None
+    wanted = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
     answerer = loaded.answerer
     number, cut = 0, list[Any]()
     for lines in _inputs(text, file):
@@ -68,8 +68,28 @@ def _use(
     return 0
 
 
-# What is not typed is as the run was trained to do it, so no default can be shown here.
-use = with_flags(_use, [dataclasses.replace(flag, default=None) for flag in flags_of(Generation)])
+def _generation(known: Any, typed: Settings, task: str) -> Any:
+    """The run's settings with those typed in their place.
+
+    Raises:
+        ValueError: the run's task has no such setting.
+    """
+    names = [field.name for field in dataclasses.fields(known)]
+    for name in typed:
+        if name not in names:
+            flags = ", ".join(f"--{each.replace('_', '-')}" for each in names)
+            raise ValueError(f"--{name.replace('_', '-')} has no effect on a run of {task}: it has {flags}")
+    return dataclasses.replace(known, **typed)
+
+
+def _flags() -> list[Flag]:
+    """The settings of ``generation`` of all tasks.  What is not typed is as the run was trained to do it, so
+    no default can be shown here."""
+    found = {flag.key: flag for kind in TASKS.values() for flag in flags_of(type(kind().generation))}
+    return [dataclasses.replace(flag, default=None) for flag in found.values()]
+
+
+use = with_flags(_use, _flags())
 
 
 def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:

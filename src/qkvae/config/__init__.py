@@ -18,7 +18,7 @@ from qkvae.config.families import (
 from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
-from qkvae.config.tasks import TASKS, Translation, TranslationData
+from qkvae.config.tasks import TASKS, TaskConfig, Translation, TranslationData
 from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Saving",
     "Seq2Seq",
     "Spans",
+    "TaskConfig",
     "Training",
     "Translation",
     "TranslationData",

@@ -11,44 +11,14 @@ from typing import Any, cast
 from markupsafe import Markup
 
 from qkvae import __version__
-from qkvae.data.tokenizer import EOS, Tokenizer
 from qkvae.inspect import page
 from qkvae.inspect.axes import short
-from qkvae.inspect.charts import Series, heat_map, line_chart
-from qkvae.inspect.watch import watch
-from qkvae.models import Seq2Seq
+from qkvae.inspect.charts import Series, line_chart
+from qkvae.inspect.sections import Section
 
 Record = Mapping[str, Any]
 POINTS = 200
 """Points of a curve at most; more records than that are averaged in groups, and the report says so."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One sentence of the validation part, as it should be and as the model wrote it."""
-
-    source: str
-    reference: str
-    translation: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alignment:
-    """``weights[i][j]``: the share of source token j in what was seen while target token i was written."""
-
-    source: Sequence[str]
-    target: Sequence[str]
-    weights: Sequence[Sequence[float]]
-
-
-def align(model: Seq2Seq, tokenizer: Tokenizer, source: str, written: Sequence[int]) -> Alignment:
-    """Where the model looks while it writes these token ids (EOS last if it was written) for the source."""
-    ids = tokenizer.encode(source)
-    return Alignment(
-        source=tokenizer.tokens([*ids, EOS]),
-        target=tokenizer.tokens(written),
-        weights=[list(map(float, row)) for row in watch(model, ids, written).alignment()],
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +35,14 @@ class ReportFacts:
     """Every setting, nested as ``config.to_dict`` gives them."""
 
     records: Sequence[Record] = ()
-    """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr, tokens_per_second`` (training) or
-    ``valid_loss, valid_nll, perplexity, bleu`` (validation); what a record lacks is left out of its curve."""
+    """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr, tokens_per_second`` (training) or what
+    the task validates by; what a record lacks is left out of its curve."""
 
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Headline figures, in the order they are shown."""
 
-    samples: Sequence[Sample] = ()
-    alignments: Sequence[Alignment] = ()
+    sections: Sequence[Section] = ()
+    """What the task has to show: examples, tables, pictures."""
 
     passport: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The data: files, counts, notes from reading, fingerprint, what was cut; nested as it likes."""
@@ -83,7 +53,6 @@ def write_report(facts: ReportFacts, path: Path | str) -> Path:
 
     Raises:
         OSError: the file cannot be written.
-        ValueError: an alignment has not as many weights as tokens.
     """
     return page.write_page(path, report(facts))
 
@@ -101,8 +70,7 @@ def report(facts: ReportFacts) -> str:
             "css": page.part("base.css", "report.css"),
             "figures": facts.figures,
             "charts": _charts(facts.records),
-            "samples": facts.samples,
-            "alignments": [_picture(number, each) for number, each in enumerate(facts.alignments, 1)],
+            "sections": facts.sections,
             "passport": facts.passport,
             "command": facts.command,
             "settings": _groups(facts.config),
@@ -118,6 +86,19 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, unsmoothed")),
     ),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
+    (
+        "Right on the validation part",
+        "fraction",
+        (
+            ("accuracy", "accuracy"),
+            ("macro_f1", "macro F1"),
+            ("exact_match", "exact match"),
+            ("f1", "F1"),
+            ("pearson", "Pearson correlation"),
+            ("spearman", "Spearman correlation"),
+        ),
+    ),
+    ("Bits per byte on the validation part", "bits per byte", (("bits_per_byte", "bits per byte"),)),
     ("Perplexity on the validation part", "perplexity", (("perplexity", "perplexity"),)),
     ("Learning rate", "learning rate", (("lr", "learning rate"),)),
     ("Speed", "tokens per second", (("tokens_per_second", "tokens per second"),)),
@@ -150,7 +131,10 @@ def _set(records: Sequence[Record], place: Callable[[Record], float | None], x_l
                 xs, ys = [x for x, _ in points], [y for _, y in points]
                 series.append(Series(name=name, xs=xs, ys=ys, marked=len(points) <= 30))
         if series:
-            zero, log = unit in ("BLEU", "tokens per second"), unit == "perplexity" and _above_zero(series)
+            zero, log = (
+                unit in ("BLEU", "fraction", "tokens per second"),
+                unit == "perplexity" and _above_zero(series),
+            )
             charts.append(
                 Markup(line_chart(series, title=title, x_label=x_label, y_label=unit, zero=zero, log_y=log))
             )
@@ -189,22 +173,6 @@ def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return points
     parts = [points[start : start + group] for start in range(0, len(points), group)]
     return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
-
-
-def _picture(number: int, alignment: Alignment) -> dict[str, Any]:
-    chart = heat_map(
-        alignment.weights,
-        rows=alignment.target,
-        columns=alignment.source,
-        title=f"Sentence {number}",
-        row_label="written",
-        column_label="source",
-    )
-    rows: list[tuple[str, str, str]] = []
-    for token, weights in zip(alignment.target, alignment.weights, strict=True):
-        best = max(range(len(weights)), key=weights.__getitem__)
-        rows.append((token, alignment.source[best], short(weights[best])))
-    return {"chart": Markup(chart), "rows": rows}
 
 
 def _groups(config: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qkvae.run.folder import Run
 
 CARD = "README.md"
-
-_TITLES = {"translation": "Translates one sentence into one sentence"}
-_EXAMPLES = {"translation": "Two dogs play in the snow."}
-_LIMITS = {
-    "translation": (
-        "It knows the kind of sentences it was trained on; others come out wrong, and fluently so.",
-        "It reads one sentence at a time and knows nothing of the ones before.",
-        "It may lose, add or mistake names, numbers and negations: have a person read what matters.",
-        "It repeats whatever bias its data holds.",
-    )
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +46,15 @@ class Figure:
 class Facts:
     """What the card says beyond what the run folder knows."""
 
+    does: str
+    """What the model does, as the beginning of a sentence."""
+
+    example: str
+    """An input to try it with."""
+
+    limits: tuple[str, ...]
+    """What must be known before it is relied on, a sentence each."""
+
     sources: tuple[Source, ...]
     """The data, part by part."""
 
@@ -88,7 +87,11 @@ def model_card(run: Run, facts: Facts) -> str:
     >>> from qkvae.config import Translation
     >>> run = Run.create(tempfile.mkdtemp(), "translation", Translation())
     >>> source = Source(role="training", name="train.en", examples=3)
-    >>> card = model_card(run, Facts(sources=(source,), parameters=9, command="qkvae train translation"))
+    >>> facts = Facts(
+    ...     does="Translates", example="Hello.", limits=("It errs.",), sources=(source,), parameters=9,
+    ...     command="qkvae train translation",
+    ... )
+    >>> card = model_card(run, facts)
     >>> "| training | train.en | 3 |" in card, "Licence of the data: not stated" in card
     (True, True)
     """
@@ -99,7 +102,7 @@ pipeline_tag: {run.task}
 ---
 # {run.path.resolve().name}
 
-{_TITLES[run.task]}: a {family} Transformer of {facts.parameters:,} parameters.
+{facts.does}: a {family} Transformer of {facts.parameters:,} parameters.
 Trained with qkvae {run.version}.
 
 ## Data
@@ -114,13 +117,13 @@ Licence of the data: {facts.licence or "not stated"}.
 
 ## Use
 ```
-echo "{_EXAMPLES[run.task]}" | qkvae use {run.path.as_posix()}
+echo "{facts.example}" | qkvae use {shlex.quote(run.path.as_posix())}
 ```
 ```python
 import qkvae
 
 run = qkvae.load({run.path.as_posix()!r})
-print(run.use({_EXAMPLES[run.task]!r}))
+print(run.use({facts.example!r}))
 ```
 
 ## How it was trained
@@ -130,8 +133,7 @@ print(run.use({_EXAMPLES[run.task]!r}))
 `config.json` holds every setting, `metrics.jsonl` every measurement, `report.html` the curves and pictures.
 
 ## Limits
-{chr(10).join(f"- {limit}" for limit in _LIMITS[run.task])}
-- Sentences of more than {run.config.data.max_length} tokens were left out of training.
+{chr(10).join(f"- {limit}" for limit in facts.limits)}
 """
 
 

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from qkvae.config import Translation, differences, from_dict, to_dict
+from qkvae.config import TaskConfig, differences, from_dict, to_dict
 from qkvae.run import atomic
 from qkvae.run.errors import DamagedPart, Mismatch, MissingPart, WrongTask, plainly
 from qkvae.run.journal import Journal
@@ -46,6 +46,7 @@ class Run:
     """One run, open for reading and for writing.
 
     >>> import tempfile, torch
+    >>> from qkvae.config import Translation
     >>> run = Run.create(Path(tempfile.mkdtemp()) / "mine", "translation", Translation())
     >>> run.save_model({"weight": torch.ones(2)})
     >>> Run.open(run.path).load_model()["weight"].tolist()
@@ -66,7 +67,7 @@ class Run:
         cls,
         path: str | Path,
         task: str,
-        config: Translation,
+        config: TaskConfig,
         overwrite: bool = False,
         resolved: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -110,7 +111,7 @@ class Run:
         return self._manifest.task
 
     @property
-    def config(self) -> Translation:
+    def config(self) -> TaskConfig:
         """Every setting."""
         return self._manifest.config
 

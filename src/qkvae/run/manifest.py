@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import qkvae
-from qkvae.config import TASKS, Translation, from_dict, nearest, to_dict
+from qkvae.config import TASKS, TaskConfig, from_dict, nearest, to_dict
 from qkvae.run.atomic import write_json
 from qkvae.run.errors import DamagedPart, NotARun, plainly
 from qkvae.run.older import brought_up_to_date
@@ -28,7 +28,7 @@ class Manifest:
     task: str
     """The task's name, a key of ``TASKS``."""
 
-    config: Translation
+    config: TaskConfig
     """Every setting."""
 
     resolved: Mapping[str, Any] = field(default_factory=dict[str, Any])

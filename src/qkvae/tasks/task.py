@@ -81,8 +81,8 @@ class Corpus(Protocol):
 class Task(Protocol):
     """One task, verb by verb.
 
-    A config is the task's class in `qkvae.config`, ``data`` its part that says where the examples are.  Each task
-    has its own classes for what is Any here, and whoever calls hands them on unopened.
+    A config is the task's class in `qkvae.config`, ``data`` its part that says where the examples are.  Each
+    task has its own classes for what is Any here, and whoever calls hands them on unopened.
     """
 
     name: str
@@ -107,9 +107,7 @@ class Task(Protocol):
         """How much there is to learn from, in a few words."""
         ...
 
-    def objective(
-        self, config: Any, model: Any, tokenizer: Any, examples: Any
-    ) -> Objective:
+    def objective(self, config: Any, model: Any, tokenizer: Any, examples: Any) -> Objective:
         """What the loop trains."""
         ...
 

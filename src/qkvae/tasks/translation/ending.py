@@ -12,7 +12,9 @@ from qkvae.config import Generation, to_dict
 from qkvae.data.pairs import Pairs
 from qkvae.data.tokenizer import EOS, Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
-from qkvae.inspect.report import ReportFacts, Sample, align, write_report
+from qkvae.inspect.alignment import align, alignment_section
+from qkvae.inspect.report import ReportFacts, write_report
+from qkvae.inspect.sections import Sample, Section
 from qkvae.metrics import bleu, chrf
 from qkvae.models import Seq2Seq, build
 from qkvae.run import Facts, Figure, Run, Source, write_card
@@ -22,6 +24,12 @@ from qkvae.train.progress import Reporter
 _JUDGED = 3000  # validation pairs that are translated at most: more change the choice no more
 _PENALTIES = tuple(i / 5 for i in range(11))
 _SAMPLES, _PICTURES = 10, 3
+_LIMITS = (
+    "It knows the kind of sentences it was trained on; others come out wrong, and fluently so.",
+    "It reads one sentence at a time and knows nothing of the ones before.",
+    "It may lose, add or mistake names, numbers and negations: have a person read what matters.",
+    "It repeats whatever bias its data holds.",
+)
 
 
 @dataclass(frozen=True)
@@ -103,11 +111,7 @@ def _write_report(
     """report.html: curves, samples, alignments, where the data came from."""
     shown = range(min(_SAMPLES, len(chosen.translations)))
     samples = [
-        Sample(
-            source=valid.sources[i],
-            reference=valid.targets[i],
-            translation=run.tokenizer.decode(chosen.translations[i].ids),
-        )
+        _sample(valid.sources[i], valid.targets[i], run.tokenizer.decode(chosen.translations[i].ids))
         for i in shown
     ]
     with torch.inference_mode():
@@ -121,11 +125,22 @@ def _write_report(
         config=to_dict(run.config) | {"resolved": run.resolved},
         records=[record for record in run.records() if "event" not in record],
         figures=figures,
-        samples=samples,
-        alignments=alignments,
+        sections=[
+            Section(
+                title="What it writes",
+                note="Sentences of the validation part, which the training never saw.",
+                samples=samples,
+            ),
+            alignment_section(alignments),
+        ],
         passport=run.passport,
     )
     write_report(facts, run.path / "report.html")
+
+
+def _sample(source: str, reference: str, translation: str) -> Sample:
+    parts = (("source", source), ("reference", reference), ("translation", translation))
+    return Sample(parts=parts, right=translation == reference)
 
 
 def _as_written(hypothesis: Hypothesis) -> list[int]:
@@ -147,6 +162,9 @@ def _write_card(
     )
     where = f"first {chosen.sentences} validation pairs"
     card = Facts(
+        does="Translates one sentence into one sentence",
+        example="Two dogs play in the snow.",
+        limits=(*_LIMITS, f"Sentences of more than {data.max_length} tokens were left out of training."),
         sources=(
             Source(role="training", name=train, examples=len(encoded.train)),
             Source(role="validation", name=valid, examples=len(encoded.valid)),

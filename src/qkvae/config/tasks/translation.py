@@ -1,4 +1,4 @@
-"""One dataclass per task: everything that decides a run.  The table at the end is the list of tasks."""
+"""Translation: everything that decides a run."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class TranslationData:
     """Part of the target probability spread evenly over the vocabulary."""
 
     consistency: float = 0.0
-    """How strongly two passes with different dropout are drawn together (R-Drop); 5 helps long trainings on little
-    text, at twice the time for a step."""
+    """How strongly two passes with different dropout are drawn together (R-Drop), at twice the time for a
+    step; 5 helps long trainings on little text."""
 
     valid_fraction: float | None = None
     """Part split off for validation, 5,000 pairs at most, by hash of the source; 0.05 if not given."""
@@ -60,6 +60,11 @@ class TranslationData:
         checks.at_least(self, 0, "consistency")
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction")
+        if self.valid and len(self.valid) != len(self.paths):
+            raise ValueError(
+                f"--valid has {len(self.valid)} paths and DATA {len(self.paths)}: "
+                "give as many of one as of the other"
+            )
         checks.in_effect(self, "valid_fraction", "valid", ())
         if self.tokenizer == "word" and self.bpe_dropout:
             raise ValueError(f"bpe_dropout {self.bpe_dropout} has no effect on tokenizer word: leave it out")
@@ -91,6 +96,3 @@ class Translation:
 
     generation: Generation = field(default_factory=Generation)
     """How the trained run translates."""
-
-
-TASKS: dict[str, type[Translation]] = {"translation": Translation}
