@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from small_language import small_config, write_table
 
 from qkvae import api
 from qkvae.config import Block, Generation, Seq2Seq
@@ -20,6 +19,7 @@ from qkvae.tasks.translation import ending
 from qkvae.tasks.translation.corpus import Encoded
 from qkvae.tasks.translation.ending import choose_length_penalty
 from qkvae.train.ending import is_finished, reserved
+from small_language import small_config, write_table
 
 RIGHT = "a b c d e f g h"
 

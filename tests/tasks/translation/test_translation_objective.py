@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from small_language import letters, small_config, small_objective, write_table
 from torch.testing import assert_close
 
 from qkvae.config import Generation, TranslationData
@@ -19,6 +18,7 @@ from qkvae.generate import generate
 from qkvae.metrics import bleu
 from qkvae.tasks.translation.corpus import Corpus, encode_corpus, read_corpus, train_tokenizer
 from qkvae.tasks.translation.objective import TranslationObjective
+from small_language import letters, small_config, small_objective, write_table
 
 
 @pytest.fixture
@@ -138,3 +138,30 @@ def test_the_fingerprint_knows_which_part_a_sentence_is_in() -> None:
     one, two = letters(20), letters(22)
     assert Corpus(one, two).fingerprint != Corpus(two, one).fingerprint
     assert Corpus(one, two).fingerprint == Corpus(letters(20), letters(22)).fingerprint
+
+
+def test_passes_without_dropout_are_already_consistent(tmp_path: Path) -> None:
+    config = small_config(write_table(tmp_path))
+    twice = replace(config, data=replace(config.data, consistency=5.0))
+    losses = []
+    for each in (config, twice):
+        torch.manual_seed(0)
+        objective, _ = small_objective(each)
+        losses.append(objective.loss(next(objective.batches(0))))
+    assert_close(losses[1].total, losses[0].total, rtol=1e-5, atol=1e-5)
+    assert losses[1].count == losses[0].count
+
+
+def test_dropout_drives_the_two_passes_apart(tmp_path: Path) -> None:
+    config = small_config(write_table(tmp_path))
+    block = replace(config.model.block, dropout=0.5)
+    config = replace(config, model=replace(config.model, block=block))
+    found = []
+    for consistency in (1e-9, 5.0):
+        torch.manual_seed(0)
+        objective, _ = small_objective(replace(config, data=replace(config.data, consistency=consistency)))
+        objective.model.train()
+        torch.manual_seed(1)
+        found.append(objective.loss(next(objective.batches(0))))
+    assert_close(found[0].nll, found[1].nll)
+    assert found[1].total > found[0].total + 0.01 * found[0].count
