@@ -34,7 +34,7 @@ def test_the_best_answers_are_the_best_of_all(penalty: float) -> None:
 
 def test_a_beam_of_one_is_greedy() -> None:
     """The search itself with one hypothesis, not the quicker loop that `generate` takes for it."""
-    from qkvae.data.tokenizer import EOS
+    from qkvae.data.tokenizer import BOS, EOS
     from qkvae.generate.beam import beam_search
 
     model = tiny(eos=2.5)
@@ -42,9 +42,12 @@ def test_a_beam_of_one_is_greedy() -> None:
         greedy = generate(model, [source], Generation(beam=1))[0][0]
         length = torch.tensor([len(source) + 1])
         with torch.inference_mode():
-            searched = beam_search(model, torch.tensor([[*source, EOS]]), length, [2 * len(source) + 10], 1)[
-                0
-            ]
+            source_ids, first, limit = (
+                torch.tensor([[*source, EOS]]),
+                torch.tensor([BOS]),
+                2 * len(source) + 10,
+            )
+            searched = beam_search(model, source_ids, length, first, [limit], 1)[0]
         assert [each.ids for each in searched] == [greedy.ids]
         assert searched[0].log_probability == pytest.approx(greedy.log_probability, abs=1e-4)
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import BOS, EOS
+from qkvae.data.tokenizer import EOS
 from qkvae.generate.candidates import Candidates, best
 from qkvae.generate.hypothesis import Hypothesis
 from qkvae.generate.model import Decodable, State, predictions
@@ -20,6 +20,7 @@ def beam_search(
     model: Decodable[State],
     source: Int[Tensor, "b n"],
     source_lengths: Int[Tensor, " b"],
+    first: Int[Tensor, " b"],
     limits: Sequence[int],
     beam: int,
 ) -> list[list[Hypothesis]]:
@@ -31,7 +32,7 @@ def beam_search(
     where the ``beam`` best are taken as they are.  (This is what Hugging Face calls ``early_stopping=True``.)
     No step depends on the length penalty: to rank by another one needs no other search.
     """
-    rows = _Frontier(len(source), limits, beam, source.device)
+    rows = _Frontier(first, limits, beam)
     cache = model.start(source, source_lengths, beam, min(rows.longest, source.shape[1] + 16))
     for length in itertools.count(1):
         features = model.read(rows.newest.flatten(), cache)
@@ -54,13 +55,14 @@ def beam_search(
 class _Frontier:
     """The live hypotheses of the sentences that are not done, and what was finished of all."""
 
-    def __init__(self, sentences: int, limits: Sequence[int], beam: int, device: torch.device) -> None:
+    def __init__(self, first: Int[Tensor, " b"], limits: Sequence[int], beam: int) -> None:
+        sentences, device = len(first), first.device
         self.beam = beam
         self.finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
         self.longest = max(limits)
         self._limits = list(limits)
         self._live = list(range(sentences))
-        self.newest = torch.full((sentences, beam), BOS, device=device)
+        self.newest = first[:, None].repeat(1, beam)
         self.scores = torch.full((sentences, beam), -torch.inf, device=device)
         self.scores[:, 0] = 0.0  # at the start all hypotheses are the same one
         self._history = torch.empty(sentences, beam, 0, dtype=torch.long, device=device)

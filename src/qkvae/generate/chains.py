@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import BOS, EOS
+from qkvae.data.tokenizer import EOS
 from qkvae.generate.candidates import forbid
 from qkvae.generate.hypothesis import Hypothesis
 from qkvae.generate.model import Decodable, State, predictions
@@ -24,6 +24,7 @@ def chains(
     model: Decodable[State],
     source: Int[Tensor, "b n"],
     source_lengths: Int[Tensor, " b"],
+    first: Int[Tensor, " b"],
     limits: Sequence[int],
     answers: int,
     choose: Choose,
@@ -39,7 +40,7 @@ def chains(
     log_p = torch.zeros(len(rows), dtype=torch.float64, device=device)
     done = torch.zeros(len(rows), dtype=torch.bool, device=device)
     cache = model.start(source, source_lengths, answers, min(max(limits), source.shape[1] + 16))
-    tokens = torch.full_like(rows, BOS)
+    tokens = first.repeat_interleave(answers)
     for step in range(max(limits)):
         features = model.read(tokens, cache)
         tokens, gained = torch.empty_like(tokens), torch.empty_like(log_p[rows])

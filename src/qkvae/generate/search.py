@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.config import Generation
-from qkvae.data.tokenizer import EOS, PAD
+from qkvae.data.tokenizer import BOS, EOS, PAD
 from qkvae.generate.beam import beam_search
 from qkvae.generate.chains import chains
 from qkvae.generate.hypothesis import Hypothesis, rerank
 from qkvae.generate.model import Decodable
 from qkvae.generate.sampling import Sampler, most_probable, uniforms
+from qkvae.models import Decoder
 
 Ids = Sequence[int] | NDArray[Any]
-"""The tokens of one input, without special tokens."""
+"""The tokens of one input: a source without special tokens, or a prompt with all that it begins with."""
 
 
 def generate(
@@ -77,18 +78,30 @@ def _decode(
 ) -> list[list[Hypothesis]]:
     """One batch."""
     device = next(iter(model.parameters())).device
-    source, lengths = _padded(sources)
+    framed = [framing(model, ids) for ids in sources]
+    source, lengths = _padded([before for before, _ in framed])
     source, lengths = source.to(device), lengths.to(device)
+    first = torch.tensor([token for _, token in framed], device=device)
     if settings.beam > 1:
-        return beam_search(model, source, lengths, limits, settings.beam)
+        return beam_search(model, source, lengths, first, limits, settings.beam)
     choose = most_probable
     if settings.sample:
         choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed).to(device))
-    return chains(model, source, lengths, limits, settings.nbest, choose)
+    return chains(model, source, lengths, first, limits, settings.nbest, choose)
 
 
-def _padded(sources: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """The inputs, each with EOS after it, as a rectangle; and their lengths with EOS."""
-    longest = len(sources[0]) + 1
-    rows = [[*ids, EOS] + [PAD] * (longest - len(ids) - 1) for ids in sources]
-    return torch.tensor(rows), torch.tensor([len(ids) + 1 for ids in sources])
+def framing(model: Decodable[Any], ids: list[int]) -> tuple[list[int], int]:
+    """What the model reads before it writes, and the token that it then goes on from.
+
+    A source ends with EOS and its answer begins with BOS; a prompt is gone on with, or a text begins.
+    """
+    if not isinstance(model, Decoder):
+        return [*ids, EOS], BOS
+    return (ids[:-1], ids[-1]) if ids else ([], BOS)
+
+
+def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Rows, the longest first, as a rectangle; and their lengths."""
+    longest = len(rows[0])
+    padded = [ids + [PAD] * (longest - len(ids)) for ids in rows]
+    return torch.tensor(padded, dtype=torch.long), torch.tensor([len(ids) for ids in rows])
