@@ -135,13 +135,13 @@ def evaluate(
 def compare(first: Translator, second: Translator, pairs: Pairs, samples: int = 1000) -> dict[str, Any]:
     """Which of two translators is better on these pairs, by BLEU under a paired bootstrap.
 
-    The figures of `metrics.paired_bootstrap`, its verdict among them, which may be "cannot tell"; and both
+    The figures of `metrics.compare_bleu`, its verdict among them, which may be "cannot tell"; and both
     chrF.
 
     Raises:
         ValueError: there are no pairs.
     """
     one, other = ([answer.texts[0] for answer in each.translate(pairs.sources)] for each in (first, second))
-    found = metrics.paired_bootstrap(one, other, pairs.targets, samples=samples)
+    found = metrics.compare_bleu(one, other, pairs.targets, samples=samples)
     chrf_first, chrf_second = metrics.chrf(one, pairs.targets), metrics.chrf(other, pairs.targets)
     return {**found, "chrf_first": chrf_first, "chrf_second": chrf_second}

@@ -43,7 +43,7 @@ def test_bleu_and_chrf_are_sacrebleus() -> None:
 
 
 def test_the_bootstrap_starts_from_corpus_bleu() -> None:
-    found = metrics.paired_bootstrap(GOOD, BAD, REFERENCES)
+    found = metrics.compare_bleu(GOOD, BAD, REFERENCES)
     assert found["first"] == pytest.approx(metrics.bleu(GOOD, REFERENCES).score, abs=1e-9)
     assert found["second"] == pytest.approx(metrics.bleu(BAD, REFERENCES).score, abs=1e-9)
     assert found["difference"] == found["first"] - found["second"]
@@ -54,15 +54,13 @@ def test_the_bootstrap_agrees_with_sacrebleus() -> None:
     systems = [("first", GOOD), ("second", close)]
     test = PairedTest(systems, {"BLEU": BLEU()}, [REFERENCES], test_type="bs", n_samples=2000)
     expected = test()[1]["BLEU"][1].p_value
-    found = metrics.paired_bootstrap(GOOD, close, REFERENCES, samples=2000)
+    found = metrics.compare_bleu(GOOD, close, REFERENCES, samples=2000)
     assert expected is not None
     assert found["p"] == pytest.approx(expected, abs=0.04)
 
 
 def test_a_clear_difference_is_seen_from_both_sides() -> None:
-    one, other = (
-        metrics.paired_bootstrap(*pair, REFERENCES, samples=300) for pair in ((GOOD, BAD), (BAD, GOOD))
-    )
+    one, other = (metrics.compare_bleu(*pair, REFERENCES, samples=300) for pair in ((GOOD, BAD), (BAD, GOOD)))
     assert (one["verdict"], other["verdict"]) == ("the first is better", "the second is better")
     assert one["interval"][0] > 0 > other["interval"][1]
     assert one["interval"] == pytest.approx((-other["interval"][1], -other["interval"][0]))
@@ -71,7 +69,7 @@ def test_a_clear_difference_is_seen_from_both_sides() -> None:
 
 def test_equally_bad_systems_cannot_be_told_apart_most_of_the_time() -> None:
     verdicts = [
-        metrics.paired_bootstrap(
+        metrics.compare_bleu(
             worsened(REFERENCES, 0.2, seed), worsened(REFERENCES, 0.2, 100 + seed), REFERENCES, 200
         )["verdict"]
         for seed in range(20)
@@ -80,7 +78,7 @@ def test_equally_bad_systems_cannot_be_told_apart_most_of_the_time() -> None:
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed() -> None:
-    assert metrics.paired_bootstrap(GOOD, BAD, REFERENCES, 50, seed=3) == metrics.paired_bootstrap(
+    assert metrics.compare_bleu(GOOD, BAD, REFERENCES, 50, seed=3) == metrics.compare_bleu(
         GOOD, BAD, REFERENCES, 50, seed=3
     )
 

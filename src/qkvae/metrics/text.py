@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Verdict = Literal["the first is better", "the second is better", "cannot tell"]
-
-LEVEL = 0.05
-"""How often chance alone may pass for a difference."""
+from qkvae.metrics.bootstrap import Comparison, paired_bootstrap
 
 
 class Bleu(NamedTuple):
@@ -26,23 +23,6 @@ class Bleu(NamedTuple):
 
     length_ratio: float
     """Words of all answers / words of all references."""
-
-
-class Comparison(TypedDict):
-    """Two systems on the same inputs."""
-
-    metric: str
-    first: float
-    second: float
-    difference: float
-    """first − second."""
-    interval: tuple[float, float]
-    """95 % of the resampled differences lie between these."""
-    p: float
-    """How probable so large a difference is if both are equally good."""
-    samples: int
-    segments: int
-    verdict: Verdict
 
 
 def perplexity(nll: float) -> float:
@@ -110,7 +90,7 @@ def length_ratio(answers: Sequence[str], references: Sequence[str]) -> float:
     return bleu(answers, references).length_ratio
 
 
-def paired_bootstrap(
+def compare_bleu(
     first: Sequence[str],
     second: Sequence[str],
     references: Sequence[str],
@@ -119,13 +99,10 @@ def paired_bootstrap(
 ) -> Comparison:
     """Is one system's BLEU better than another's, or may chance have made the difference?
 
-    Koehn 2004, https://aclanthology.org/W04-3250: the same segments are drawn with replacement for both
-    systems, and BLEU is computed from the sums of their n-gram counts.  p is the part of the resampled
-    differences that are as far from their mean as the real difference is from zero.  It cannot be told which
-    is better unless p < 0.05 and the interval leaves zero out.
+    A `bootstrap.paired_bootstrap` over the sums of the segments' n-gram counts (Koehn 2004).
 
     >>> good, bad = ["a b c d e", "f g h i j"] * 20, ["a b c d z", "f g h i z"] * 20
-    >>> paired_bootstrap(good, bad, good)["verdict"], paired_bootstrap(bad, bad, good)["verdict"]
+    >>> compare_bleu(good, bad, good)["verdict"], compare_bleu(bad, bad, good)["verdict"]
     ('the first is better', 'cannot tell')
 
     Raises:
@@ -134,28 +111,7 @@ def paired_bootstrap(
     _same_number(first, references)
     _same_number(second, references)
     counts = [_bleu_counts(each, references) for each in (first, second)]
-    one, other = (_bleu_of(each.sum(0)) for each in counts)
-    generator = np.random.default_rng(seed)
-    number = len(references)
-    drawn = generator.multinomial(number, np.full(number, 1 / number), size=samples)
-    left, right = (np.array([_bleu_of(row) for row in drawn @ each]) for each in counts)
-    differences = left - right
-    low, high = np.percentile(differences, [50 * LEVEL, 100 - 50 * LEVEL]).tolist()
-    extreme = int((np.abs(differences - differences.mean()) >= abs(one - other)).sum())
-    p = (extreme + 1) / (samples + 1)
-    sure = p < LEVEL and (low > 0 or high < 0)
-    better: Verdict = "the first is better" if one > other else "the second is better"
-    return {
-        "metric": "bleu",
-        "first": one,
-        "second": other,
-        "difference": one - other,
-        "interval": (low, high),
-        "p": p,
-        "samples": samples,
-        "segments": number,
-        "verdict": better if sure else "cannot tell",
-    }
+    return paired_bootstrap("bleu", counts[0], counts[1], _bleu_of, samples, seed)
 
 
 def _bleu_counts(answers: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
