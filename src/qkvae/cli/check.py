@@ -15,9 +15,12 @@ EXAMPLES = {
     "translation": """\
 qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz
 qkvae data check translation pairs.tsv --source en --target it --json""",
+    "text-generation": """\
+qkvae data check text-generation texts/ --valid held-out.txt
+qkvae data check text-generation chats.jsonl --format chat""",
 }
 
-_KEPT = ("valid", "source", "target", "text", "pair", "label", "format", "max_length")
+_KEPT = ("valid", "source", "target", "text", "pair", "label", "format", "max_length", "length")
 """Settings of ``data`` that decide what is read, as far as a task has them."""
 
 

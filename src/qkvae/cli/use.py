@@ -29,7 +29,9 @@ def _use(
 ) -> int:
     """Answer with a trained run: each TEXT, or each line of --file or stdin.
 
-    With --nbest above 1, each answer is a line of input number, score and text, separated by tabs.
+    With --nbest above 1, each answer is a line of input number, score and text, separated by tabs.  A text
+    that is continued is shown while it is written where there is one input, and a run that learned from
+    conversations answers as one: each input is what the user says next.
 
     Parameters
     ----------
@@ -40,23 +42,31 @@ def _use(
     file
         A file of one input per line (plain, .gz or .xz) instead.
     json
-        One JSON line per input: source, texts (best first), scores.
+        One JSON line per input, with all that is known of the answer.
     """
     if text and file:
         raise ValueError(f"TEXT and --file {file} exclude each other: give one of them")
     if file is not None and not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
 
-    if not text and file is None and sys.stdin.isatty():
+    typing = not text and file is None and sys.stdin.isatty()
+    if typing:
         say("type one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z and Enter) ends")
 
     from qkvae import api
+    from qkvae.tasks.task import Speaker
 
     loaded = api.load(run)
     wanted = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
     answerer = loaded.answerer
     number, cut = 0, list[Any]()
-    for lines in _inputs(text, file):
+    groups: Iterable[Iterable[str]] = _inputs(text, file)
+    if isinstance(answerer, Speaker):
+        inputs = itertools.chain.from_iterable(groups)
+        if (typing or len(text) == 1) and not json:
+            return _speak(answerer.speak(inputs, wanted))
+        groups = [inputs] if answerer.in_turn else groups
+    for lines in groups:
         for answer in loaded.use(lines, wanted):
             number += 1
             if answer.cut:
@@ -65,6 +75,15 @@ def _use(
                 put(line)
     if told := answerer.said_of_cuts(cut):
         say(f"note: {told}")
+    return 0
+
+
+def _speak(answers: Iterable[Iterable[str]]) -> int:
+    """Show every answer while it is written."""
+    for pieces in answers:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        put("")
     return 0
 
 

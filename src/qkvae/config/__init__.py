@@ -18,7 +18,15 @@ from qkvae.config.families import (
 from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
-from qkvae.config.tasks import TASKS, TaskConfig, Translation, TranslationData
+from qkvae.config.tasks import (
+    TASKS,
+    TaskConfig,
+    TextData,
+    TextGeneration,
+    Translation,
+    TranslationData,
+    Writing,
+)
 from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
@@ -36,10 +44,13 @@ __all__ = [
     "Seq2Seq",
     "Spans",
     "TaskConfig",
+    "TextData",
+    "TextGeneration",
     "Training",
     "Translation",
     "TranslationData",
     "Vector",
+    "Writing",
     "differences",
     "from_dict",
     "nearest",

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from qkvae.config import Generation
+from qkvae.config import Generation, Writing
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -55,7 +55,7 @@ def min_p(logits: Float[Tensor, "rows v"], p: float) -> Float[Tensor, "rows v"]:
     return logits.masked_fill(logits < least, -math.inf)
 
 
-def filtered(logits: Float[Tensor, "rows v"], settings: Generation) -> Float[Tensor, "rows v"]:
+def filtered(logits: Float[Tensor, "rows v"], settings: Generation | Writing) -> Float[Tensor, "rows v"]:
     """All that the settings name, in this order: temperature, top_k, top_p, min_p."""
     logits = temperature(logits, settings.temperature)
     if settings.top_k is not None:

@@ -111,8 +111,8 @@ class Run:
         return self._manifest.task
 
     @property
-    def config(self) -> TaskConfig:
-        """Every setting."""
+    def config(self) -> Any:
+        """Every setting: the task's class in `qkvae.config`."""
         return self._manifest.config
 
     @property

@@ -58,6 +58,20 @@ class Answerer(Protocol):
 
 
 @runtime_checkable
+class Speaker(Answerer, Protocol):
+    """One whose answers can be read while they are written."""
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether an input follows from those before it, so that each is answered before the next is read."""
+        ...
+
+    def speak(self, inputs: Iterable[str], settings: Any | None = None) -> Iterator[Iterator[str]]:
+        """An answer to each input, piece by piece, with all that a reader needs before it."""
+        ...
+
+
+@runtime_checkable
 class Corpus(Protocol):
     """The user's data, read and split."""
 

@@ -1,11 +1,20 @@
 """One file per task, with everything that decides a run of it; and the table of them."""
 
+from qkvae.config.tasks.text_generation import TextData, TextGeneration, Writing
 from qkvae.config.tasks.translation import Translation, TranslationData
 
-TaskConfig = Translation
+TaskConfig = Translation | TextGeneration
 """The settings of a run of any task."""
 
-TASKS: dict[str, type[TaskConfig]] = {"translation": Translation}
+TASKS: dict[str, type[TaskConfig]] = {"translation": Translation, "text-generation": TextGeneration}
 """The tasks by their names, which are the field's own."""
 
-__all__ = ["TASKS", "TaskConfig", "Translation", "TranslationData"]
+__all__ = [
+    "TASKS",
+    "TaskConfig",
+    "TextData",
+    "TextGeneration",
+    "Translation",
+    "TranslationData",
+    "Writing",
+]

@@ -8,6 +8,7 @@ from typing import Literal
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Decoder
+from qkvae.config.generation import Precision
 from qkvae.config.training import Optimizer, Saving, Training
 
 
@@ -36,14 +37,15 @@ class TextData:
     vocab_size: int | None = None
     """Tokens, special ones too; up to 8000 (bpe), or every character or word, if not given."""
 
-    min_frequency: int = 2
-    """A pair (bpe), a word or a character seen less often than this gets no token of its own."""
+    min_frequency: int | None = None
+    """A pair (bpe), a word or a character seen less often than this gets no token of its own; 2, and 1 for
+    characters, if not given."""
 
     length: int = 256
     """Tokens in a row that is learned from: how far back the model learns to look."""
 
     valid_fraction: float | None = None
-    """Part split off for validation if valid is not given; 0.1 if neither is."""
+    """Part split off for validation, 250,000 characters at most; 0.1 if not given."""
 
     def __post_init__(self) -> None:
         checks.one_of(self, "format", "tokenizer")
@@ -52,6 +54,11 @@ class TextData:
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
+        checks.in_effect(self, "text", "format", "text")
+        for limit in ("vocab_size", "min_frequency"):
+            checks.in_effect(self, limit, "tokenizer", "auto", "bpe", "char", "word")
+        if self.valid and not self.paths:
+            raise ValueError("--valid is given without DATA to train on: give both, or neither")
 
     @property
     def valid_fraction_or_default(self) -> float:
@@ -84,6 +91,9 @@ class Writing:
     stop: tuple[str, ...] = ()
     """Strings at which the text ends; they are not part of it."""
 
+    precision: Precision = "auto"
+    """Large products on a processor: fp32, int8 (quicker), or auto: int8 if the processor has VNNI."""
+
     batch: int = 32
     """Inputs continued side by side."""
 
@@ -94,6 +104,7 @@ class Writing:
         checks.at_least(self, 1, "tokens", "top_k", "batch", "repetition")
         checks.at_least(self, 0, "temperature", "min_p", "seed")
         checks.above_zero(self, "top_p")
+        checks.one_of(self, "precision")
         for name in ("top_p", "min_p"):
             value = getattr(self, name)
             if value is not None and value > 1:
@@ -101,6 +112,8 @@ class Writing:
         unused = [name for name in ("top_k", "top_p", "min_p") if getattr(self, name) is not None]
         if unused and not self.temperature:
             raise ValueError(f"{unused[0]} has no effect with temperature 0: raise it, or leave it out")
+        if "" in self.stop:
+            raise ValueError("stop holds an empty string, which is everywhere: leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +123,11 @@ class TextGeneration:
     data: TextData = field(default_factory=TextData)
     """The text."""
 
-    model: Decoder = field(default_factory=lambda: Decoder(block=Block(positions="rotary", dropout=0.1)))
+    model: Decoder = field(
+        default_factory=lambda: Decoder(
+            block=Block(positions="rotary", dropout=0.1), max_length=TextData.length
+        )
+    )
     """The model."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
@@ -124,3 +141,21 @@ class TextGeneration:
 
     generation: Writing = field(default_factory=Writing)
     """How the trained run writes."""
+
+    def __post_init__(self) -> None:
+        length, longest = self.data.length, self.model.max_length
+        if longest not in (length, TextData.length):
+            raise ValueError(
+                f"model.max_length {longest} has no effect with length {length}, which decides it: leave it out"
+            )
+        if self.model.memory:
+            raise ValueError(
+                f"model.memory is {self.model.memory}, but rows of text are learned in a random order, so "
+                "nothing can be carried from one into the next: leave it out"
+            )
+        tokens = self.training.batch_tokens // self.training.accumulate
+        if tokens < length:
+            raise ValueError(
+                f"batch_tokens / accumulate is {tokens}, which holds no row of length {length}: "
+                f"use batch_tokens {length * self.training.accumulate} or more, or a shorter length"
+            )

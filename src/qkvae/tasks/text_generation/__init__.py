@@ -1,0 +1,118 @@
+"""Text generation: from plain text or conversations to a model that continues them.
+
+What only one verb needs is imported when it is called: writing should start at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qkvae.config import TextData, TextGeneration
+from qkvae.data.tokenizer import Tokenizer
+from qkvae.models import Decoder
+from qkvae.run import Run
+from qkvae.tasks.task import Task
+from qkvae.tasks.text_generation.writer import Writer
+
+if TYPE_CHECKING:
+    from qkvae.data.findings import Report
+    from qkvae.tasks.text_generation.corpus import Corpus, Encoded
+    from qkvae.tasks.text_generation.objective import TextObjective
+    from qkvae.train.progress import Reporter
+
+
+class TextGenerationTask:
+    """See `qkvae.tasks.task.Task`."""
+
+    name = "text-generation"
+
+    def read(self, config: TextGeneration, reporter: Reporter) -> Corpus:
+        from qkvae.tasks.text_generation.corpus import read_corpus
+
+        paths = (*config.data.paths, *config.data.valid)
+        reporter.say(
+            f"reading {', '.join(paths) or 'the embedded default: the language reference of Python'}"
+        )
+        return read_corpus(config.data)
+
+    def learn(self, config: TextGeneration, corpus: Corpus, reporter: Reporter) -> Tokenizer:
+        from qkvae.tasks.text_generation.corpus import train_tokenizer
+
+        reporter.say("learning a vocabulary from the training text")
+        return train_tokenizer(corpus.train, config.data)
+
+    def filled(self, config: TextGeneration, corpus: Corpus, tokenizer: Tokenizer) -> TextGeneration:
+        model = replace(config.model, vocab=len(tokenizer), max_length=config.data.length)
+        return replace(config, model=model)
+
+    def encode(
+        self, config: TextGeneration, corpus: Corpus, tokenizer: Tokenizer, reporter: Reporter
+    ) -> Encoded:
+        from qkvae.tasks.text_generation.corpus import encode_corpus, unknown
+
+        reporter.say("encoding the text")
+        encoded = encode_corpus(corpus, tokenizer)
+        for part, documents in (("training", encoded.train), ("validation", encoded.valid)):
+            if count := unknown(documents):
+                reporter.say(
+                    f"note: {count:,} tokens of the {part} part have no place in the vocabulary: <unk>"
+                )
+        length, wanted = config.data.length, config.training.batch_tokens // config.training.accumulate
+        if wanted % length:
+            rows = wanted // length
+            reporter.say(f"note: a batch is {rows} rows of {length}: {rows * length:,} of {wanted:,} tokens")
+        return encoded
+
+    def summary(self, corpus: Corpus, tokenizer: Tokenizer) -> str:
+        from qkvae.tasks.text_generation.corpus import characters
+
+        train, valid = characters(corpus.train), characters(corpus.valid)
+        return (
+            f"{train:,} characters to learn from and {valid:,} to validate on, "
+            f"vocabulary of {len(tokenizer):,} tokens ({tokenizer.kind})"
+        )
+
+    def objective(
+        self, config: TextGeneration, model: Decoder, tokenizer: Tokenizer, examples: Encoded
+    ) -> TextObjective:
+        from qkvae.tasks.text_generation.objective import TextObjective
+
+        return TextObjective(model, examples, config)
+
+    def finish(self, run: Run, examples: Encoded, reporter: Reporter, seconds: float | None) -> None:
+        from qkvae.tasks.text_generation.ending import finish
+
+        finish(run, examples, reporter, seconds)
+
+    def answerer(self, run: Run) -> Writer:
+        return Writer.from_run(run)
+
+    def evaluate(self, answerer: Writer, config: TextGeneration, data: TextData) -> dict[str, Any]:
+        from qkvae.tasks.text_generation.corpus import read_texts
+        from qkvae.tasks.text_generation.evaluate import evaluate
+
+        texts = read_texts(replace(data, format=answerer.format), data.paths)
+        return {**evaluate(answerer, texts), "notes": [str(note) for note in texts.notes]}
+
+    def compare(self, first: Writer, second: Writer, data: TextData) -> dict[str, Any]:
+        from qkvae.tasks.text_generation.compare import compare
+        from qkvae.tasks.text_generation.corpus import read_texts
+
+        texts = read_texts(replace(data, format=first.format), data.paths)
+        return {**compare(first, second, texts), "notes": [str(note) for note in texts.notes]}
+
+    def look(self, answerer: Writer, text: str, path: Path, name: str) -> Path:
+        raise NotImplementedError
+
+    def check(self, data: TextData) -> Report:
+        from qkvae.data.check_documents import check_documents
+        from qkvae.tasks.text_generation.corpus import read_texts
+
+        texts = read_texts(data, data.paths)
+        held_out = read_texts(data, data.valid) if data.valid else None
+        return check_documents(texts, held_out, length=data.length)
+
+
+TASK: Task = TextGenerationTask()

@@ -1,0 +1,165 @@
+"""From the user's texts or conversations to token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qkvae.config import TextData
+from qkvae.data.chat import ROLE_TOKENS, Chats, ChatTemplate, read_chats, split_chats
+from qkvae.data.default_text import default_documents
+from qkvae.data.documents import Documents, read_documents, split_documents
+from qkvae.data.packing import EncodedDocuments
+from qkvae.data.tokenizer import UNK, Tokenizer
+
+Texts = Documents | Chats
+"""What a language model learns from."""
+
+MOST_VALID = 250_000
+"""Characters that are split off at most: more change an evaluation little, and each costs time."""
+
+_FEW = 256
+"""So many different characters are an alphabet, with capitals, digits and marks."""
+
+_SHORT = 3_000_000
+"""Characters; a text that is shorter teaches more about its characters than about a vocabulary of words."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The texts of a training."""
+
+    train: Texts
+    valid: Texts
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any text of either part."""
+        return f"{self.train.fingerprint[:32]}{self.valid.fingerprint[:32]}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What was handled while the files were read."""
+        return [str(note) for part in (self.train, self.valid) for note in part.notes]
+
+    @property
+    def passport(self) -> dict[str, Any]:
+        """What is known of the data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "training": self.train.figures,
+            "validation": self.valid.figures,
+            "notes": self.notes,
+        }
+
+
+def read_texts(data: TextData, paths: tuple[str, ...]) -> Texts:
+    """The texts, or conversations, of these paths.
+
+    Raises:
+        ValueError, FileNotFoundError: what `data.documents.read_documents` or `data.chat.read_chats` raises.
+    """
+    return read_chats(paths) if data.format == "chat" else read_documents(paths, data.text)
+
+
+def read_corpus(data: TextData) -> Corpus:
+    """The texts that the settings name, or the embedded default; split if no ``valid`` is named.
+
+    Raises:
+        ValueError: chats without DATA, and what `read_texts` and the splits raise.
+    """
+    if data.format == "chat" and not data.paths:
+        raise ValueError(
+            'format chat needs DATA: .jsonl, a line each of {"messages": [{"role": …, "content": …}]}'
+        )
+    texts = read_texts(data, data.paths) if data.paths else default_documents()
+    if data.valid:
+        return Corpus(texts, read_texts(data, data.valid))
+    share = min(data.valid_fraction_or_default, MOST_VALID / characters(texts))
+    if isinstance(texts, Chats):
+        return Corpus(*split_chats(texts, share))
+    return Corpus(*split_documents(texts, share))
+
+
+def said(texts: Texts) -> Iterable[str]:
+    """All that a tokenizer learns from."""
+    return texts.texts if isinstance(texts, Documents) else texts.texts()
+
+
+def characters(texts: Texts) -> int:
+    """Characters of all texts together."""
+    return sum(map(len, said(texts)))
+
+
+def train_tokenizer(train: Texts, data: TextData) -> Tokenizer:
+    """A vocabulary of the training part only; that of a chat has a token for each role.
+
+    Raises:
+        ValueError: a vocabulary was asked for that the texts cannot fill.
+    """
+    kind = chosen_kind(train) if data.tokenizer == "auto" else data.tokenizer
+    specials = ROLE_TOKENS if data.format == "chat" else ()
+    return Tokenizer.train(said(train), kind, data.vocab_size, data.min_frequency, specials=specials)
+
+
+def chosen_kind(texts: Texts) -> str:
+    """What ``auto`` means for these texts: char for a short text of few different characters, or bpe.
+
+    >>> chosen_kind(Documents(["a short text"])), chosen_kind(Documents(["a longer text, " * 400_000]))
+    ('char', 'bpe')
+    """
+    if characters(texts) > _SHORT:
+        return "bpe"
+    different = set[str]().union(*said(texts))
+    return "char" if len(different) <= _FEW else "bpe"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The corpus as token ids."""
+
+    train: EncodedDocuments
+    valid: EncodedDocuments
+    valid_texts: Texts
+    valid_bytes: int | None
+    """See `bytes_spelt`."""
+
+
+def encode_texts(texts: Texts, tokenizer: Tokenizer) -> EncodedDocuments:
+    """Texts as token ids; of conversations, only the assistant's turns count."""
+    if isinstance(texts, Chats):
+        return ChatTemplate.of(tokenizer).encode(texts.conversations, tokenizer)
+    return EncodedDocuments(tokenizer.encode_batch(texts.texts))
+
+
+def encode_corpus(corpus: Corpus, tokenizer: Tokenizer) -> Encoded:
+    """Both parts as token ids."""
+    valid = encode_texts(corpus.valid, tokenizer)
+    return Encoded(
+        encode_texts(corpus.train, tokenizer),
+        valid,
+        corpus.valid,
+        bytes_spelt(corpus.valid, valid, tokenizer),
+    )
+
+
+def unknown(encoded: EncodedDocuments) -> int:
+    """How many tokens stand for something that has none of its own."""
+    return int(np.count_nonzero(encoded.tokens.flat == UNK))
+
+
+def bytes_spelt(texts: Texts, encoded: EncodedDocuments, tokenizer: Tokenizer) -> int | None:
+    """UTF-8 bytes of what is predicted: of all texts, or of what the assistant says.
+
+    None where the tokens do not spell the text: words leave white space out, and an unknown character or
+    word is not told.
+    """
+    if tokenizer.kind == "word" or unknown(encoded):
+        return None
+    if isinstance(texts, Documents):
+        return texts.bytes
+    turns = (turn for conversation in texts.conversations for turn in conversation)
+    return sum(len(turn.content.encode()) for turn in turns if turn.role == "assistant")

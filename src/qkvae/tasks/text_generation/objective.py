@@ -1,0 +1,61 @@
+"""What a language model is trained to do: say the next token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from qkvae.config import TextGeneration
+from qkvae.data.packing import PackedBatch, PackedBatches
+from qkvae.losses import projected_cross_entropy
+from qkvae.models import Decoder
+from qkvae.tasks.text_generation.corpus import Encoded
+from qkvae.tasks.text_generation.evaluate import figures, measure
+from qkvae.train.objective import Loss
+
+
+class TextObjective:
+    """Cross-entropy of each token given those before it in its document, −Σ ln p(token_t | token_<t)."""
+
+    metric = "valid_nll"
+    larger_is_better = False
+
+    def __init__(self, model: Decoder, encoded: Encoded, config: TextGeneration) -> None:
+        self.model: nn.Module = model
+        self.decoder, self.encoded, self.length = model, encoded, config.data.length
+        training = config.training
+        rows = training.batch_tokens // training.accumulate // self.length
+        self._batches = PackedBatches(encoded.train, self.length, rows, training.seed, training.workers)
+
+    def batches(self, start: int) -> Iterator[PackedBatch]:
+        """Batch ``start`` and all after it."""
+        return self._batches.stream(start)
+
+    def parts(self, batch: PackedBatch, count: int) -> list[PackedBatch]:
+        """The batch cut by rows."""
+        return [batch] if count == 1 else batch.split(count)
+
+    def size(self, batch: PackedBatch) -> int:
+        """Predictions that count; 1 where none does, so that a mean can be taken of nothing."""
+        return max(1, batch.tokens)
+
+    def loss(self, batch: PackedBatch) -> Loss:
+        """Cross-entropy over the predictions that count."""
+        count = batch.tokens
+        batch = batch.to(self.decoder.head.weight.device)
+        features = self.decoder.features(batch.inputs, batch.documents).flatten(0, 1)
+        targets = batch.targets.flatten()
+        if count < len(targets):
+            counted = batch.counted.flatten()
+            features, targets = features[counted], targets[counted]
+        total, nll = projected_cross_entropy(features, self.decoder.head.weight, targets)
+        return Loss(total, nll, count)
+
+    def validate(self) -> dict[str, float]:
+        """Figures of the whole validation text, read window by window; the windows do not overlap."""
+        total = measure(self.decoder, self.encoded.valid, self.length, self.length)
+        assert total is not None
+        found = figures(total, self.encoded.valid_bytes)
+        named = {"valid_nll": found["nll"], **{name: found[name] for name in ("perplexity", "bits_per_byte")}}
+        return {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,259 @@
+"""Text in, text out: a model and its tokenizer as a writer."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from qkvae.config import Writing
+from qkvae.data.chat import ChatTemplate, Turn
+from qkvae.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from qkvae.generate.quick import quick
+from qkvae.generate.writing import Pen, window_start
+from qkvae.models import Decoder, build
+from qkvae.run import Run
+from qkvae.tasks.task import settled
+from qkvae.tasks.text_generation.unfolding import Ended, Unfolding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """How one input goes on."""
+
+    source: str
+    """The input."""
+
+    text: str
+    """What was written after it."""
+
+    tokens: int = 0
+    """Tokens of the text, with one that ended it."""
+
+    ended: Ended = "end"
+
+    seed: int = 0
+    """With which it is drawn again."""
+
+    forgotten: int = 0
+    """Tokens at the beginning of the input that are too far back to be looked at."""
+
+    unknown: int = 0
+    """Characters or words of the input for which the run has no token."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the input was not read as it stands."""
+        return bool(self.forgotten or self.unknown)
+
+    def record(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return asdict(self)
+
+
+class Writer:
+    """A model that continues text.
+
+    >>> from qkvae import config
+    >>> from qkvae.models import build
+    >>> tokenizer = Tokenizer.train(["abba"], "char")
+    >>> settings = config.Decoder(block=config.Block(dim=8, heads=2, hidden=16), vocab=len(tokenizer))
+    >>> writer = Writer(build(settings).eval(), tokenizer, Writing(tokens=5, temperature=0))
+    >>> [answer.tokens for answer in writer.stream(["ab", ""])]
+    [5, 5]
+    """
+
+    format: Literal["text", "chat"] = "text"
+    """What it learned from."""
+
+    in_turn = False
+    """Whether an input follows from those before it, so that each is answered before the next is read."""
+
+    def __init__(
+        self, model: Decoder, tokenizer: Tokenizer, generation: Writing | None = None, *, begins: bool = False
+    ) -> None:
+        """
+        Args:
+            model: with weights in fp32, in the mode for use; it is used where it is (CPU, CUDA, MPS).
+            tokenizer: the one that the model was trained with.
+            generation: how texts are continued, unless a call says otherwise.
+            begins: whether an input is the beginning of a document, and the model may end it; otherwise it
+                stands somewhere in a text without end, as after training on a single one.
+
+        Raises:
+            ValueError: the vocabularies of model and tokenizer differ.
+        """
+        if len(tokenizer) != model.settings.vocab:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
+                "use the tokenizer that the model was trained with"
+            )
+        self.model, self.tokenizer = model, tokenizer
+        self.generation = generation or Writing()
+        self.begins = begins
+        # What stands for no text is never written, nor an end by a model that never saw one.
+        never = {PAD, BOS, UNK, *range(UNK, len(tokenizer.specials))}
+        self._forbidden = sorted(never if begins else {*never, EOS})
+        self._made: dict[str, Decoder] = {}
+
+    @classmethod
+    def from_run(cls, run: Run) -> Writer:
+        """The weights that a run keeps for use, and its tokenizer; a `Chatter` if it learned from chats.
+
+        Raises:
+            RunError: a part of the run is missing or damaged.
+        """
+        model = build(run.config.model).eval()
+        run.load_into(model)
+        kind = Chatter if run.config.data.format == "chat" else cls
+        begins = run.passport["training"].get("documents", 2) > 1
+        return kind(model, run.tokenizer, settled(run).generation, begins=begins)
+
+    @property
+    def context(self) -> int:
+        """How many tokens back the model looks; where a text is longer, see `writing.window_start`."""
+        return self.model.settings.max_length
+
+    def stream(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Written]:
+        """How each input goes on, in their order; as many are read and continued at a time as ``batch``."""
+        settings, seed = self._settled(settings)
+        rest = iter(inputs)
+        while batch := list(itertools.islice(rest, settings.batch)):
+            prompts = [self._prompt(text) for text in batch]
+            yield from finished(self._continue(batch, prompts, prompts, settings, seed))
+
+    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Iterator[str]]:
+        """Each input and how it goes on, piece by piece as it is written."""
+        settings, seed = self._settled(settings)
+        for text in inputs:
+            prompt = [self._prompt(text)]
+            pieces = (piece for _, piece in self._continue([text], prompt, prompt, settings, seed))
+            yield itertools.chain([text], pieces)
+
+    def lines(self, answer: Written, number: int, settings: Writing | None = None) -> list[str]:
+        """The input and how it goes on, in one line."""
+        return [" ".join((answer.source + answer.text).splitlines())]
+
+    def said_of_cuts(self, answers: Iterable[Written]) -> str | None:
+        """What a person must be told of inputs that were not read as they stand, in one line."""
+        answers = list(answers)
+        forgotten = sum(answer.forgotten > 0 for answer in answers)
+        unknown = sum(answer.unknown for answer in answers)
+        said: list[str] = []
+        if forgotten:
+            inputs = "1 input is" if forgotten == 1 else f"{forgotten} inputs are"
+            said.append(
+                f"{inputs} longer than the {self.context} tokens the run looks back: only the end was read"
+            )
+        if unknown:
+            said.append(f"{unknown} characters or words of the input are unknown to the run")
+        return "; ".join(said) or None
+
+    def _settled(self, settings: Writing | None) -> tuple[Writing, int]:
+        """The settings, and the seed of this time."""
+        settings = settings or self.generation
+        return settings, secrets.randbits(31) if settings.seed is None else settings.seed
+
+    def _prompt(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text)
+        return [BOS, *ids] if self.begins or not ids else ids
+
+    def _continue(
+        self,
+        sources: Sequence[str],
+        prompts: Sequence[list[int]],
+        told: Sequence[list[int]],
+        settings: Writing,
+        seed: int,
+    ) -> Generator[tuple[int, str], None, list[Written]]:
+        """Which input goes on with which piece of text, as it is written; at last all of it.
+
+        ``told`` are the tokens whose text stands before what is written.
+        """
+        pen = Pen(self._ready(settings), prompts, settings, self.context, self._forbidden, seed)
+        texts = [Unfolding(self.tokenizer.decoder(), ids, settings.stop) for ids in told]
+        while pen.live:
+            for row, token in pen.step().items():
+                if piece := texts[row].add(token):
+                    yield row, piece
+                if texts[row].ended != "limit":
+                    pen.end(row)
+        for row, each in enumerate(texts):
+            if piece := each.rest():
+                yield row, piece
+        return [
+            Written(
+                source=source,
+                text=each.text,
+                tokens=len(written) - len(prompt),
+                ended=each.ended,
+                seed=seed,
+                forgotten=max(0, window_start(len(prompt), self.context)),
+                unknown=prompt.count(UNK),
+            )
+            for source, prompt, each, written in zip(sources, prompts, texts, pen.texts, strict=True)
+        ]
+
+    def _ready(self, settings: Writing) -> Decoder:
+        """The model made ready for the processor, once."""
+        if settings.precision not in self._made:
+            self._made[settings.precision] = quick(self.model, settings.precision)
+        return self._made[settings.precision]
+
+
+def finished(writing: Generator[tuple[int, str], None, list[Written]]) -> list[Written]:
+    """What is written in the end."""
+    while True:
+        try:
+            next(writing)
+        except StopIteration as end:
+            return end.value
+
+
+class Chatter(Writer):
+    """A model that answers in a conversation.
+
+    All inputs of one call are the turns of its user; where they become longer than the context, the first
+    ones are forgotten.
+    """
+
+    format = "chat"
+    in_turn = True
+
+    def stream(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Written]:
+        """An answer to each turn of one conversation."""
+        settings, seed = self._settled(settings)
+        turns: list[Turn] = []
+        for text in inputs:
+            yield from finished(self._reply(turns, text, settings, seed))
+
+    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Iterator[str]]:
+        """An answer to each turn of one conversation, piece by piece as it is written."""
+        settings, seed = self._settled(settings)
+        turns: list[Turn] = []
+        for text in inputs:
+            yield (piece for _, piece in self._reply(turns, text, settings, seed))
+
+    def lines(self, answer: Written, number: int, settings: Writing | None = None) -> list[str]:
+        """The answer in one line."""
+        return [" ".join(answer.text.splitlines())]
+
+    def said_of_cuts(self, answers: Iterable[Written]) -> str | None:
+        """What a person must be told of a conversation that was not read as it stands, in one line."""
+        said = super().said_of_cuts(answers)
+        return said and said.replace("inputs are longer", "times the conversation was longer")
+
+    def _reply(
+        self, turns: list[Turn], text: str, settings: Writing, seed: int
+    ) -> Generator[tuple[int, str], None, list[Written]]:
+        """The answer to what the user says next; both join the turns, unless one says nothing."""
+        if not text.strip():
+            return [Written(source=text, text="", seed=seed)]
+        asked = Turn("user", text)
+        prompt = [BOS, *ChatTemplate.of(self.tokenizer).prompt([*turns, asked], self.tokenizer)]
+        written = yield from self._continue([text], [prompt], [[]], settings, seed)
+        if written[0].text.strip():
+            turns += [asked, Turn("assistant", written[0].text)]
+        return written
