@@ -155,22 +155,40 @@ def classes(
     logits: Float[Tensor, "b classes"],
     labels: Int[Tensor, " b"],
     weights: Float[Tensor, " classes"] | None = None,
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """−Σ w(label) ln p(label): cross-entropy in which a class counts as much as its weight.
+    """−Σ_v w(v) q(v) ln p(v): cross-entropy in which a class counts as much as its weight.
+
+    q is 1 for the label, or smoothed as in `cross_entropy`.
 
     >>> classes(torch.zeros(2, 4), torch.tensor([0, 3]), torch.tensor([3.0, 1.0, 1.0, 0.0])) / 3
     tensor(1.3863)
     """
-    return F.cross_entropy(logits.float(), labels, weights, reduction="sum")
+    return F.cross_entropy(logits.float(), labels, weights, reduction="sum", label_smoothing=smoothing)
 
 
-def many_labels(logits: Float[Tensor, "b classes"], labels: Float[Tensor, "b classes"]) -> Float[Tensor, ""]:
-    """−Σ y ln σ(x) + (1 − y) ln(1 − σ(x)): each class is there or not, whatever the others are.
+def many_labels(
+    logits: Float[Tensor, "b classes"],
+    labels: Float[Tensor, "b classes"],
+    weights: Float[Tensor, " classes"] | None = None,
+) -> Float[Tensor, ""]:
+    """−Σ w y ln σ(x) + (1 − y) ln(1 − σ(x)): each class is there or not, whatever the others are.
+
+    ``weights`` say how much a yes of each class counts against a no.
 
     >>> many_labels(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).exp()
     tensor(4.)
     """
-    return F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum")
+    return F.binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=weights, reduction="sum")
+
+
+def numbers(told: Float[Tensor, " b"], known: Float[Tensor, " b"]) -> Float[Tensor, ""]:
+    """½ Σ (y − x)²: −ln p of numbers under a normal distribution of variance 1, less its constant.
+
+    >>> numbers(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    return (told.float() - known.float()).square().sum() / 2
 
 
 def consistent_cross_entropy(

@@ -18,9 +18,24 @@ qkvae data check translation pairs.tsv --source en --target it --json""",
     "text-generation": """\
 qkvae data check text-generation texts/ --valid held-out.txt
 qkvae data check text-generation chats.jsonl --format chat""",
+    "text-classification": """\
+qkvae data check text-classification train.tsv --valid dev.tsv --text 0 --label 1
+qkvae data check text-classification reviews/ --json""",
 }
 
-_KEPT = ("valid", "source", "target", "text", "pair", "label", "format", "max_length", "length")
+_KEPT = (
+    "valid",
+    "source",
+    "target",
+    "text",
+    "pair",
+    "label",
+    "format",
+    "max_length",
+    "length",
+    "separator",
+    "kind",
+)
 """Settings of ``data`` that decide what is read, as far as a task has them."""
 
 

@@ -1,6 +1,6 @@
 """Config dataclasses as flags of the command line, built once from their fields and the sentence under each.
 
-``training``, ``data`` and ``saving`` lose their name (``--minutes``), the others keep it
+``training``, ``data``, ``learning`` and ``saving`` lose their name (``--minutes``), the others keep it
 (``--optimizer.lr``), and the block that a model repeats is part of the model (``--model.dim``).  Only what
 was typed is handed on, so that it can be laid over a recipe.
 """
@@ -23,10 +23,10 @@ from qkvae.config import TASKS
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
-UNNAMED = ("data", "training", "saving", "block")
+UNNAMED = ("data", "learning", "training", "saving", "block")
 """Groups whose fields are typed without the group's name."""
 
-DERIVED = (("model", "vocab"), ("data", "paths"))
+DERIVED = (("model", "vocab"), ("model", "segments"), ("model", "head", "count"), ("data", "paths"))
 """Fields that no flag sets: they come from the data, or are the command's arguments."""
 
 
@@ -86,18 +86,19 @@ def paths_help(task: str) -> str:
     return field_help(type(TASKS[task]().data))["paths"]
 
 
-def flags_of(kind: type, path: tuple[str, ...] = ()) -> list[Flag]:
-    """Every flag of a config class, its groups included."""
+def flags_of(kind: type, path: tuple[str, ...] = (), default: Any = None) -> list[Flag]:
+    """Every flag of a config class, its groups included; where a group may be of several classes, those of
+    its default."""
     hints = get_type_hints(kind)
-    default = kind()
+    default = kind() if default is None else default
     found: list[Flag] = []
     for field in fields(kind):
-        here, hint = (*path, field.name), hints[field.name]
-        if is_dataclass(hint):
-            found += flags_of(cast("type", hint), here)
+        here, hint, value = (*path, field.name), hints[field.name], getattr(default, field.name)
+        if is_dataclass(value):
+            found += flags_of(type(value), here, value)
         elif here not in DERIVED:
             sentence = field_help(kind).get(field.name, "")
-            found.append(Flag(path=here, hint=hint, default=getattr(default, field.name), help=sentence))
+            found.append(Flag(path=here, hint=hint, default=value, help=sentence))
     return found
 
 
@@ -167,6 +168,6 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 def _group(flag: Flag) -> Group:
     if len(flag.path) == 1:
         return Group("Settings", help="Those of the run if not given.", sort_key=10)
-    order = ("training", "data", "model", "optimizer", "saving", "generation")
+    order = ("training", "data", "learning", "model", "optimizer", "saving", "generation")
     first = flag.path[0]
     return Group(first.capitalize(), sort_key=10 + (order.index(first) if first in order else len(order)))

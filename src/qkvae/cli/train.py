@@ -27,6 +27,11 @@ qkvae train text-generation --minutes 3 --out runs/demo
 qkvae train text-generation book.txt --minutes 10 --out runs/book
 qkvae train text-generation texts/ more.jsonl.gz --text body --tokenizer bpe --length 512 --out runs/texts
 qkvae train text-generation chats.jsonl --format chat --minutes 30 --out runs/chats""",
+    "text-classification": """\
+qkvae train text-classification --minutes 3 --out runs/demo
+qkvae train text-classification train.tsv --valid dev.tsv --text 0 --label 1 --minutes 10 --out runs/mine
+qkvae train text-classification pairs.tsv --text first --pair second --label score --kind number
+qkvae train text-classification reviews/ --class-weights balanced --out runs/reviews""",
 }
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
 
 
-def in_order(numbered: Dataset[T], start: int, workers: int) -> Iterator[T]:
+@runtime_checkable
+class Numbered(Protocol[Item]):
+    """What gives an item by its number."""
+
+    def __getitem__(self, number: int, /) -> Item: ...
+
+
+def in_order(numbered: Numbered[T], start: int, workers: int) -> Iterator[T]:
     """Number ``start`` of an endless data set and all after it; closing the iterator ends its workers.
 
     Args:
@@ -25,7 +33,7 @@ def in_order(numbered: Dataset[T], start: int, workers: int) -> Iterator[T]:
         for number in itertools.count(start):
             yield numbered[number]
     yield from DataLoader(
-        numbered,
+        cast("Dataset[T]", numbered),
         sampler=_From(start),
         batch_size=None,
         num_workers=workers,

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from qkvae.data.corruption import Corruption
 from qkvae.data.encoded import Sentences
+from qkvae.data.numbered import in_order
 from qkvae.data.ragged import Ints, spans
 from qkvae.data.tokenizer import PAD
 
@@ -216,9 +217,9 @@ class PackedSentences:
         epoch, place = divmod(number, self._per_epoch)
         return pack(self.sentences, self._epoch(epoch)[place], self.length)
 
-    def stream(self, start: int = 0) -> Iterator[PackedBatch]:
-        """Batch ``start`` and all after it, without end."""
-        return map(self.__getitem__, itertools.count(start))
+    def stream(self, start: int = 0, workers: int = 0) -> Iterator[PackedBatch]:
+        """Batch ``start`` and all after it, without end, prepared by so many processes beside this one."""
+        return in_order(self, start, workers)
 
     def once(self) -> Iterator[PackedBatch]:
         """Every sentence once, in the order of the data, for evaluation."""

@@ -334,7 +334,7 @@ class Run:
 def _decided(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings on which the weights depend.  Where the data are is not among them: what they say is, and
     the passport has their fingerprint."""
-    kept = {name: settings[name] for name in ("data", "model", "optimizer", "training")}
+    kept = {name: group for name, group in settings.items() if name not in ("saving", "generation")}
     return kept | {"data": {k: v for k, v in kept["data"].items() if k not in _WHERE}}
 
 

@@ -1,0 +1,187 @@
+"""Text in, labels out: a model, its tokenizer and its labels as a classifier."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qkvae.config import Choosing, LabelledData
+from qkvae.data.labels import Labels
+from qkvae.data.tokenizer import Tokenizer
+from qkvae.models import Encoder, build
+from qkvae.run import Run
+from qkvae.tasks.task import settled
+from qkvae.tasks.text_classification.corpus import encode_texts
+from qkvae.tasks.text_classification.reading import read_all
+
+WINDOW = 16
+"""Batches that are read before the first is answered where all inputs are there."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was told of one input."""
+
+    source: str
+    """The input."""
+
+    labels: tuple[str, ...]
+    """The labels told, most probable first; none for an empty input, or where none is probable enough."""
+
+    probabilities: Mapping[str, float]
+    """Of every label, most probable first; none of a number."""
+
+    number: float | None = None
+    """The number told, where labels are numbers."""
+
+    cut: bool = False
+    """Whether the end of the input was not read, because it has more tokens than the run reads."""
+
+    @property
+    def text(self) -> str:
+        """The best label, the labels by commas, or the number."""
+        return ", ".join(self.labels) if self.number is None else f"{self.number:.4g}"
+
+    def record(self) -> dict[str, Any]:
+        """Source and labels with the probabilities of all, or the number."""
+        if self.number is not None:
+            return {"source": self.source, "number": self.number}
+        return {"source": self.source, "labels": self.labels, "probabilities": self.probabilities}
+
+
+class Classifier:
+    """A model that labels text."""
+
+    def __init__(
+        self,
+        model: Encoder,
+        tokenizer: Tokenizer,
+        labels: Labels,
+        data: LabelledData | None = None,
+        generation: Choosing | None = None,
+    ) -> None:
+        """
+        Args:
+            model: with weights in fp32; it is used where it is (CPU, CUDA, MPS).
+            tokenizer: the one that the model was trained with.
+            labels: likewise.
+            data: how texts are read: up to how many tokens, and whether they come in pairs.
+            generation: how labels are chosen, unless a call says otherwise.
+
+        Raises:
+            ValueError: the model's vocabulary or classes are not those of tokenizer and labels.
+        """
+        count = max(1, len(labels.names))
+        if len(tokenizer) != model.settings.vocab or getattr(model.settings.head, "count", None) != count:
+            raise ValueError(
+                f"the model is not for these {len(tokenizer)} tokens and {count} labels: use the tokenizer "
+                "and the labels that it was trained with"
+            )
+        self.model, self.tokenizer, self.labels = model, tokenizer, labels
+        self.data = data or LabelledData()
+        self.max_length, self.paired = self.data.max_length, self.data.pair is not None
+        self.generation = generation or Choosing()
+
+    @classmethod
+    def from_run(cls, run: Run) -> Classifier:
+        """The weights that a run keeps for use, its tokenizer and its labels.
+
+        Raises:
+            RunError: a part of the run is missing or damaged.
+        """
+        config: Any = settled(run)
+        model = build(config.model).eval()
+        run.load_into(model)
+        labels = Labels.from_dict(run.passport["labels"])
+        return cls(model, run.tokenizer, labels, config.data, config.generation)
+
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[Tensor, NDArray[np.bool_]]:
+        """What the model tells of each text, [texts, classes], and which of them were cut.
+
+        Raises:
+            ValueError: there are pairs where single texts are read, or the other way round.
+        """
+        if self.paired != (pairs is not None):
+            reads = (
+                "pairs of texts: name the column of the second (--pair)" if self.paired else "single texts"
+            )
+            raise ValueError(f"this run reads {reads}, but {'pairs' if pairs else 'single texts'} are given")
+        rows, cut = encode_texts(self.tokenizer, texts, pairs, self.max_length)
+        return read_all(self.model, rows), cut
+
+    def stream(self, inputs: Iterable[str], settings: Choosing | None = None) -> Iterator[Answer]:
+        """An answer to each input, in their order; the two texts of a pair are separated by a tab.
+
+        Raises:
+            ValueError: a pair is expected and there is no tab, or a setting has no effect on these labels.
+        """
+        chosen = settings or self.generation
+        self._refuse(chosen)
+        size = chosen.batch * WINDOW if isinstance(inputs, Sequence) else chosen.batch
+        rest = iter(inputs)
+        while window := list(itertools.islice(rest, size)):
+            yield from self._labelled(window, chosen)
+
+    def lines(self, answer: Answer, number: int, settings: Choosing | None = None) -> list[str]:
+        """One line: each label told and its probability, or the number, all separated by tabs."""
+        if answer.number is not None:
+            return [answer.text]
+        told = (f"{label}\t{answer.probabilities[label]:.4f}" for label in answer.labels)
+        return ["\t".join(told)]
+
+    def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
+        """What a person must be told if anything was cut, in one line."""
+        count = sum(answer.cut for answer in answers)
+        if not count:
+            return None
+        which = "1 input has" if count == 1 else f"{count} inputs have"
+        return f"{which} more than {self.max_length} tokens: only the beginning was read"
+
+    def _refuse(self, settings: Choosing) -> None:
+        if settings.threshold is not None and self.labels.kind != "several":
+            raise ValueError(
+                f"threshold {settings.threshold} has no effect on a run that gives every text one label: "
+                "leave it out"
+            )
+        if settings.top is not None and self.labels.kind == "number":
+            raise ValueError(f"top {settings.top} has no effect on a run that tells numbers: leave it out")
+
+    def _labelled(self, lines: list[str], settings: Choosing) -> list[Answer]:
+        answers = [Answer(line, (), {}) for line in lines]
+        asked = [place for place, line in enumerate(lines) if line.strip()]
+        if not asked:
+            return answers
+        halves = [_halves(lines[place]) for place in asked] if self.paired else None
+        texts = [lines[place] for place in asked] if halves is None else [first for first, _ in halves]
+        told, cut = self.read(texts, None if halves is None else [second for _, second in halves])
+        for place, row, was_cut in zip(asked, told, cut.tolist(), strict=True):
+            answers[place] = self._answer(lines[place], row, was_cut, settings)
+        return answers
+
+    def _answer(self, line: str, row: Tensor, cut: bool, settings: Choosing) -> Answer:
+        if self.labels.kind == "number":
+            return Answer(line, (), {}, float(row[0]) * self.labels.scale + self.labels.mean, cut)
+        several = self.labels.kind == "several"
+        p = row.sigmoid() if several else row.softmax(0)
+        order = p.argsort(descending=True, stable=True).tolist()
+        all_of_them = {self.labels.names[place]: float(p[place]) for place in order}
+        names = list(all_of_them)
+        if several and settings.top is None:
+            least = 0.5 if settings.threshold is None else settings.threshold
+            names = [name for name in names if all_of_them[name] >= least]
+        else:
+            names = names[: settings.top or 1]
+        return Answer(line, tuple(names), all_of_them, cut=cut)
+
+
+def _halves(line: str) -> tuple[str, str]:
+    first, tab, second = line.partition("\t")
+    if not tab:
+        raise ValueError(f'"{line[:60]}" holds no tab: this run reads pairs, two texts separated by a tab')
+    return first, second

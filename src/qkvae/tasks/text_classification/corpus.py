@@ -1,0 +1,171 @@
+"""From the user's labelled texts to token ids and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qkvae.config import LabelledData
+from qkvae.data.default_labelled import default_labelled
+from qkvae.data.encoded import Sentences
+from qkvae.data.folders import is_packed
+from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
+from qkvae.data.labels import Labels
+from qkvae.data.ragged import Ints, Ragged, spans
+from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+
+_DEFAULT_COUNT = 20_000  # phrases of the embedded default
+_BPE_SIZE = 8000
+_MOST_VALID = 5_000  # texts that are split off at most
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The labelled texts of a training, and what their labels mean."""
+
+    train: Labelled
+    valid: Labelled
+    labels: Labels
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any text or label of either part."""
+        return f"{fingerprint_labelled(self.train)[:32]}{fingerprint_labelled(self.valid)[:32]}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What was handled while the files were read, and what was taken for granted of the labels."""
+        return [str(note) for part in (self.train, self.valid, self.labels) for note in part.notes]
+
+    @property
+    def passport(self) -> dict[str, Any]:
+        """What is known of the data; with it the labels are kept, which the run tells its answers by."""
+        return {
+            "fingerprint": self.fingerprint,
+            "training": {"files": list(self.train.paths), "texts": len(self.train)},
+            "validation": {"files": list(self.valid.paths), "texts": len(self.valid)},
+            "labels": self.labels.to_dict(),
+            "notes": self.notes,
+        }
+
+
+def read_corpus(data: LabelledData, seed: int) -> Corpus:
+    """The texts that the settings name, or the embedded default; split by hash if no ``valid`` is named.
+
+    Raises:
+        ValueError, FileNotFoundError: what `data.labelled.read_labelled` and `Labels.decide` raise.
+    """
+    texts = read_texts(data, data.paths) if data.paths else default_labelled(_DEFAULT_COUNT, seed)
+    if data.valid:
+        train, valid = texts, read_texts(data, data.valid, minimum=1)
+    else:
+        share = min(data.valid_fraction_or_default, _MOST_VALID / len(texts))
+        train, valid = split_labelled(texts, share)
+        train = replace(train, notes=texts.notes)
+    return Corpus(train, valid, Labels.decide(train, None if data.kind == "auto" else data.kind))
+
+
+def read_texts(
+    data: LabelledData, paths: Sequence[str], like: LabelledData | None = None, minimum: int = 10
+) -> Labelled:
+    """The labelled texts of these paths; columns that are not named are where ``like`` has them.
+
+    Raises:
+        ValueError, FileNotFoundError: what `data.labelled.read_labelled` raises.
+    """
+    columns = [data.text, data.label, data.pair]
+    foldered = all(Path(path).is_dir() or is_packed(Path(path)) for path in paths)
+    if like is not None and columns == [None] * 3 and not foldered:
+        columns = [like.text, like.label, like.pair]
+    separator = data.separator if like is None or data.separator is not None else like.separator
+    return read_labelled(paths, *columns, separator=separator, minimum=minimum)
+
+
+def train_tokenizer(train: Labelled, data: LabelledData) -> Tokenizer:
+    """A vocabulary learned from the training part only.
+
+    Raises:
+        ValueError: a vocabulary was asked for that the data cannot fill.
+    """
+    size = data.vocab_size or (_BPE_SIZE if data.tokenizer == "bpe" else None)
+    texts = (text for side in (train.texts, train.pairs or ()) for text in side)
+    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=data.vocab_size is not None)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The corpus as numbers."""
+
+    train: Sentences
+    valid: Sentences
+    train_targets: Tensor
+    """What is to be told of each text: its class, each class's 0 or 1, or its number in units of σ."""
+
+    valid_targets: Tensor
+    valid_texts: Labelled
+    labels: Labels
+    cut: int
+    """Training texts whose ends are not read."""
+
+    valid_cut: int = 0
+
+
+def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: LabelledData) -> Encoded:
+    """Encode both parts; texts longer than the limit are cut and counted.
+
+    Raises:
+        ValueError: a label of the validation part is not among those of the training part.
+    """
+    train, cut = encode_texts(tokenizer, corpus.train.texts, corpus.train.pairs, data.max_length)
+    valid, valid_cut = encode_texts(tokenizer, corpus.valid.texts, corpus.valid.pairs, data.max_length)
+    return Encoded(
+        train,
+        valid,
+        targets(corpus.labels, corpus.train),
+        targets(corpus.labels, corpus.valid),
+        corpus.valid,
+        corpus.labels,
+        int(cut.sum()),
+        int(valid_cut.sum()),
+    )
+
+
+def targets(labels: Labels, part: Labelled) -> Tensor:
+    """What a model should answer: classes, a row of 0 and 1 each, or numbers as (y − mean) / σ."""
+    encoded = torch.from_numpy(labels.encode(part))
+    return (encoded - labels.mean) / labels.scale if labels.kind == "number" else encoded
+
+
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, longest: int
+) -> tuple[Sentences, NDArray[np.bool_]]:
+    """Texts as ``<s> text </s>``, or ``<s> text </s> pair </s>``, and which of them had to be cut.
+
+    Of a pair that is too long for ``longest`` tokens, the longer text is cut first.
+
+    >>> tokenizer = Tokenizer.train(["one two three"] * 2, "word", exact=False)
+    >>> rows, cut = encode_texts(tokenizer, ["one two three", "two"], ["three", "two"], 6)
+    >>> rows.ids.lengths.tolist(), cut.tolist()
+    ([6, 5], [True, False])
+    """
+    first = tokenizer.encode_batch(texts)
+    if pairs is None:
+        kept = np.minimum(first.lengths, longest - 2)
+        return Sentences.framed(_heads(first, kept), first=BOS, last=EOS), kept < first.lengths
+    second, room = tokenizer.encode_batch(pairs), longest - 3
+    kept = np.minimum(first.lengths, np.maximum(room - second.lengths, (room + 1) // 2))
+    kept_second = np.minimum(second.lengths, room - kept)
+    rows = Sentences.framed(_heads(first, kept), _heads(second, kept_second), first=BOS, last=EOS)
+    return rows, (kept < first.lengths) | (kept_second < second.lengths)
+
+
+def _heads(rows: Ragged, lengths: Ints) -> Ragged:
+    """The first tokens of every row, so many of each."""
+    return Ragged.from_lengths(rows.flat[spans(rows.starts[:-1], lengths)], lengths)

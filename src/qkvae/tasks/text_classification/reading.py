@@ -1,0 +1,41 @@
+"""Many texts through an encoder, without padding: what its head makes of each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qkvae.data.encoded import Sentences
+from qkvae.data.packed import PackedBatch, PackedSentences
+from qkvae.models import Encoder
+
+_TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
+
+
+def read_packed(model: Encoder, batch: PackedBatch) -> Tensor:
+    """What the head makes of a packed batch: of its texts in the order of ``batch.sentences``, or of every
+    token."""
+    segments = batch.segments if model.settings.segments else None
+    return model(batch.ids, None, segments, batch.documents)
+
+
+def read_all(model: Encoder, sentences: Sentences) -> Tensor:
+    """What the head tells of each text, in their order, in fp32 on the CPU: [texts, classes].
+
+    Raises:
+        ValueError: there are no texts.
+    """
+    longest = int(sentences.ids.lengths.max(initial=1))
+    device, was_training = next(model.parameters()).device, model.training
+    found: list[Tensor] = []
+    order: list[Tensor] = []
+    model.eval()
+    try:
+        with torch.no_grad():
+            for batch in PackedSentences(sentences, longest, _TOKENS, seed=0).once():
+                found.append(read_packed(model, batch.to(device)).float().cpu())
+                order.append(batch.sentences)
+    finally:
+        model.train(was_training)
+    told, places = torch.cat(found), torch.cat(order)
+    return torch.empty_like(told).index_copy(0, places, told)
