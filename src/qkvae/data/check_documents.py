@@ -29,6 +29,7 @@ ADVICE = {
     "duplicates": "They weigh more than once, and are learned by heart: drop them if that is not meant.",
     "repeated lines": "Headers, footers or boilerplate, which the run will write everywhere: take them out.",
     "leaks": "They stand in train too, so the score flatters: take them out.",
+    "leaks (passages)": "A tenth of their longer lines stands in train too: are they parts of one text?",
     "nearly empty": "Hardly a letter in them: they teach little but how a document ends. Drop them.",
     "odd characters": "Private, unassigned or invisible ones, often from a faulty conversion: look at them.",
     "encoding": "Text was decoded wrongly once (Ã¤ for ä, U+FFFD): go back to where the file came from.",
@@ -41,6 +42,7 @@ _LETTERS = re.compile(r"\w")
 _LINE = 30  # characters of a line that is more than a turn of phrase
 _OFTEN = 10  # times that a line is repeated, and …
 _SHARE = 0.01  # … part of all lines
+_SHARED = 0.1  # part of a text's lines that are no coincidence
 
 
 def check_documents(
@@ -51,8 +53,8 @@ def check_documents(
     Kinds of finding, for ``train`` and, where it applies, for ``valid`` (a conversation counts as the text of
     all its turns; texts are equal if ``splits.normalised`` makes them so):
 
-    - ``duplicates``, ``leaks`` (valid texts that stand in train), ``repeated lines`` (one line in 1 % of the
-      lines);
+    - ``duplicates``, ``leaks`` (valid texts that stand in train) and ``leaks (passages)`` (a tenth of whose
+      lines does), ``repeated lines`` (one line in 1 % of the lines);
     - ``nearly empty`` (less than 20 letters and digits), ``odd characters`` (private use, unassigned,
       invisible), ``encoding`` (UTF-8 once read as something else, U+FFFD), ``markup``;
     - ``cut``: of conversations, those of more than ``length`` tokens, estimated at four bytes each.
@@ -76,6 +78,8 @@ def check_documents(
         if name == "valid":
             leaked = [place for place, text in enumerate(part.texts) if hash(normalised(text)) in known]
             findings += part.finding("leaks", name, leaked)
+            shared = _sharing(part, parts["train"], set(leaked))
+            findings += part.finding("leaks (passages)", name, shared)
         findings += _texts(part, name)
         long = [place for place, size in enumerate(part.sizes) if size > BYTES_PER_TOKEN * length]
         if isinstance(part.source, Chats):
@@ -130,6 +134,17 @@ def _repeated(part: _Part, name: str) -> Iterator[Finding]:
         yield from part.finding("repeated lines", name, places, f'"{short(line)}" stands {count:,} times')
 
 
+def _sharing(part: _Part, train: _Part, but: set[int]) -> list[int]:
+    """Texts of which a tenth of the longer lines stands in train."""
+    known = {hash(line) for text in train.texts for line in text.splitlines() if len(line) >= _LINE}
+    found: list[int] = []
+    for place, text in enumerate(part.texts):
+        lines = [hash(line) for line in text.splitlines() if len(line) >= _LINE]
+        if lines and place not in but and sum(line in known for line in lines) >= _SHARED * len(lines):
+            found.append(place)
+    return found
+
+
 def _texts(part: _Part, name: str) -> Iterator[Finding]:
     found: dict[str, list[int]] = {
         kind: [] for kind in ("nearly empty", "odd characters", "encoding", "markup")
@@ -180,4 +195,4 @@ def _remarks(part: _Part, length: int) -> Iterator[str]:
     if not isinstance(part.source, Chats):
         sizes: Places = np.array([len(text) for text in part.texts], np.int64)
         long = np.count_nonzero(sizes > BYTES_PER_TOKEN * length)
-        yield f"{long:,} documents are longer than a row of {length} tokens: cut into rows, nothing is lost"
+        yield f"{long:,} of {len(sizes):,} are longer than {length} tokens: cut into rows, nothing is lost"

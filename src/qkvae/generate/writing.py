@@ -94,7 +94,7 @@ class Pen:
             self._cache, self._starts = self._read(starts), starts
         newest = torch.tensor([self.texts[row][-1] for row in self.live], device=self._device)
         features = self._model.read(newest, self._cache)
-        chosen: list[int] = self._choose(self._model.predict(features).float()).tolist()
+        chosen = map(int, self._choose(self._model.predict(features).float()))
         written = dict(zip(self.live, chosen, strict=True))
         for row, token in written.items():
             self.texts[row].append(token)

@@ -1,4 +1,4 @@
-"""One self-contained page: the attention of every layer and head, for a sentence and its translation."""
+"""One self-contained page: the attention of every layer and head, for a text and what is written for it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
-from qkvae.inspect.watch import Attention, watch
-from qkvae.models import Seq2Seq
+from qkvae.inspect.watch import Attention, watch, watch_text
+from qkvae.models import Decoder, Seq2Seq
 
 LONGEST = 200
 """Tokens of a sentence that the page can show; it grows with their square."""
@@ -39,7 +39,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One token of the translation: what was written, how probable it was, and what else was likely."""
+    """One token: what was written (or stood there), how probable it was, and what else was likely."""
 
     written: Candidate
     candidates: tuple[Candidate, ...]
@@ -47,21 +47,25 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class LookFacts:
-    """Everything the page shows."""
+    """Everything the page shows.  A decoder-only model has no source: its target is the text it reads."""
 
     run: str
     """Name of the run."""
 
     sentence: str
+    """The input."""
+
     translation: str
+    """What was written for it."""
+
     note: str
-    """How the translation was found, in a few words."""
+    """How that was found, in a few words."""
 
     source: tuple[str, ...]
     """Tokens that the encoder read."""
 
     target: tuple[str, ...]
-    """Tokens that the decoder read; after ``target[i]`` it wrote ``steps[i]``."""
+    """Tokens that the decoder read; after ``target[i]`` comes ``steps[i]``."""
 
     steps: tuple[Step, ...]
     encoder: tuple[Attention, ...]
@@ -120,11 +124,45 @@ def look_at(
     )
 
 
+def look_at_text(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    prompt: Sequence[int],
+    written: Sequence[int],
+    *,
+    note: str,
+    run: str = "",
+) -> LookFacts:
+    """Everything that attention computes while a prompt is read and goes on as ``written``.
+
+    Both are token ids; the prompt has all that it begins with.
+
+    Raises:
+        ValueError: together they have less than two tokens, or more than the page can show.
+    """
+    text = [*prompt, *written]
+    _check_length(text[1:], "text")
+    watched = watch_text(model, text[:-1])
+    block = model.settings.block
+    return LookFacts(
+        run=run,
+        sentence=tokenizer.decode(prompt),
+        translation=tokenizer.decode(text)[len(tokenizer.decode(prompt)) :],
+        note=f"{note} {model.settings.depth} blocks, {block.heads} heads of width {block.width}.",
+        source=(),
+        target=tuple(tokenizer.tokens(text[:-1])),
+        steps=tuple(
+            _step(tokenizer, token, row) for token, row in zip(text[1:], watched.probabilities, strict=True)
+        ),
+        encoder=(),
+        decoder=watched.decoder,
+        cross=(),
+    )
+
+
 def _check_length(ids: Sequence[int], what: str) -> None:
     if not 1 <= len(ids) <= LONGEST:
-        raise ValueError(
-            f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another sentence"
-        )
+        raise ValueError(f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another")
 
 
 def _note(model: Seq2Seq, settings: Generation, best: Hypothesis) -> str:
@@ -167,6 +205,7 @@ def look(facts: LookFacts) -> str:
             "run": facts.run,
             "sentence": facts.sentence,
             "translation": facts.translation,
+            "has_source": bool(facts.source),
             "note": facts.note,
             "css": page.part("base.css", "look.css"),
             "data": page.data(_packed(facts)),

@@ -1,17 +1,17 @@
-"""Run an encoder-decoder on one pair of token sequences, and keep what all its attention computed."""
+"""Run a model on its own tokens, and keep what all its attention computed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from qkvae.data.tokenizer import BOS, EOS
 from qkvae.inspect.taps import record
-from qkvae.models import Seq2Seq
+from qkvae.models import Decoder, Seq2Seq
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,10 @@ class Attention:
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """Every attention part of a model, first block first, and what the model would have written."""
+    """Every attention part of a model, first block first, and what the model would have written.
+
+    A decoder-only model has neither ``encoder`` nor ``cross``.
+    """
 
     encoder: tuple[Attention, ...]
     """Self-attention of the encoder's blocks: source to source."""
@@ -66,23 +69,47 @@ def watch(model: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> Watc
     device = next(model.parameters()).device
     read = torch.tensor([[*source, EOS]], device=device)
     target = torch.tensor([[BOS, *written[:-1]]], device=device)
+    logits, seen = _recorded(model, lambda: model(read, target))
+    return Watched(
+        encoder=_parts(seen, "encoder.blocks.{}.attention", model.settings.encoder_depth),
+        decoder=_parts(seen, "decoder.blocks.{}.attention", model.settings.decoder_depth),
+        cross=_parts(seen, "decoder.blocks.{}.cross_attention", model.settings.decoder_depth),
+        probabilities=logits[0].float().softmax(-1).cpu(),
+    )
+
+
+def watch_text(model: Decoder, tokens: Sequence[int]) -> Watched:
+    """What attention computes while a text is read; row i belongs to the model about to say what follows it.
+
+    >>> from qkvae import config
+    >>> model = Decoder(config.Decoder(block=config.Block(dim=8, heads=2, hidden=8), depth=3, vocab=10))
+    >>> watched = watch_text(model, [1, 6, 7])
+    >>> len(watched.decoder), watched.decoder[0].weights.shape, watched.probabilities.shape
+    (3, torch.Size([2, 3, 3]), torch.Size([3, 10]))
+    """
+    read = torch.tensor([list(tokens)], device=next(model.parameters()).device)
+    logits, seen = _recorded(model, lambda: model(read))
+    return Watched(
+        encoder=(),
+        decoder=_parts(seen, "stack.blocks.{}.attention", model.settings.depth),
+        cross=(),
+        probabilities=logits[0].float().softmax(-1).cpu(),
+    )
+
+
+def _recorded(model: nn.Module, read: Callable[[], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """What the model answers in the mode for use, and all that its attention computed."""
     training = model.training
     model.eval()
     try:
         with torch.no_grad(), record(model, [f"*.{field.name}" for field in fields(Attention)]) as seen:
-            logits = model(read, target)
+            return read(), seen
     finally:
         model.train(training)
 
-    def parts(place: str, depth: int) -> tuple[Attention, ...]:
-        return tuple(_part(seen, place.format(block)) for block in range(depth))
 
-    return Watched(
-        encoder=parts("encoder.blocks.{}.attention", model.settings.encoder_depth),
-        decoder=parts("decoder.blocks.{}.attention", model.settings.decoder_depth),
-        cross=parts("decoder.blocks.{}.cross_attention", model.settings.decoder_depth),
-        probabilities=logits[0].float().softmax(-1).cpu(),
-    )
+def _parts(seen: dict[str, Tensor], place: str, depth: int) -> tuple[Attention, ...]:
+    return tuple(_part(seen, place.format(block)) for block in range(depth))
 
 
 def _part(seen: dict[str, Tensor], place: str) -> Attention:

@@ -104,7 +104,10 @@ class TextGenerationTask:
         return {**compare(first, second, texts), "notes": [str(note) for note in texts.notes]}
 
     def look(self, answerer: Writer, text: str, path: Path, name: str) -> Path:
-        raise NotImplementedError
+        from qkvae.inspect.look import write_look
+        from qkvae.tasks.text_generation.looking import look
+
+        return write_look(path, look(answerer, text, name))
 
     def check(self, data: TextData) -> Report:
         from qkvae.data.check_documents import check_documents

@@ -57,22 +57,21 @@ def compare(first: Writer, second: Writer, texts: Texts, samples: int = 1000) ->
             "of one tokenizer, or on text whose characters both know"
         )
     sizes = one.bytes * np.log(2) if spelt else one.tokens
-    found: dict[str, Any] = dict(
-        metrics.paired_bootstrap(
-            "bits_per_byte" if spelt else "nll",
-            np.stack([one.nll, sizes], axis=1),
-            np.stack([other.nll, sizes], axis=1),
-            lambda sums: -float(sums[0] / sums[1]),
-            samples,
-        )
-    )
+    rows = (np.stack([each.nll, sizes], axis=1) for each in (one, other))
+    metric = "bits_per_byte" if spelt else "nll"
+    found: dict[str, Any] = {**metrics.paired_bootstrap(metric, *rows, score=_less, samples=samples)}
     # Less is better here: what was compared are the negatives.
     low, high = found["interval"]
     return {
         **found,
-        **{name: -found[name] for name in ("first", "second", "difference")},
-        "interval": (-high, -low),
+        **{name: 0.0 - found[name] for name in ("first", "second", "difference")},
+        "interval": (0.0 - high, 0.0 - low),
     }
+
+
+def _less(sums: NDArray[np.float64]) -> float:
+    """The negative of what is needed for a byte or token: more is better."""
+    return -float(sums[0] / sums[1])
 
 
 def _measured(writer: Writer, texts: Texts) -> _Measured:
@@ -83,9 +82,9 @@ def _measured(writer: Writer, texts: Texts) -> _Measured:
         stretch, sizes = _conversations(texts, encoded)
     else:
         stretch, sizes = _stretches(texts, encoded, writer.tokenizer)
-    sums, tokens = np.bincount(stretch, nll, len(sizes)), np.bincount(stretch, minlength=len(sizes))
+    sums, tokens = (np.bincount(stretch, each, len(sizes)) for each in (nll, np.ones_like(nll)))
     spelt = bytes_spelt(texts, encoded, writer.tokenizer) is not None
-    return _Measured(sums, tokens.astype(np.float64), sizes, spelt)
+    return _Measured(sums, tokens, sizes, spelt)
 
 
 def _conversations(chats: Chats, encoded: EncodedDocuments) -> tuple[Ints, NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from qkvae import config
 from qkvae.config import Writing
 from qkvae.data.chat import ChatTemplate, Turn
 from qkvae.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
@@ -105,7 +106,8 @@ class Writer:
         Raises:
             RunError: a part of the run is missing or damaged.
         """
-        model = build(run.config.model).eval()
+        family: config.Decoder = run.config.model
+        model = build(family).eval()
         run.load_into(model)
         kind = Chatter if run.config.data.format == "chat" else cls
         begins = run.passport["training"].get("documents", 2) > 1
@@ -121,14 +123,14 @@ class Writer:
         settings, seed = self._settled(settings)
         rest = iter(inputs)
         while batch := list(itertools.islice(rest, settings.batch)):
-            prompts = [self._prompt(text) for text in batch]
+            prompts = [self.prompt(text) for text in batch]
             yield from finished(self._continue(batch, prompts, prompts, settings, seed))
 
     def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Iterator[str]]:
         """Each input and how it goes on, piece by piece as it is written."""
         settings, seed = self._settled(settings)
         for text in inputs:
-            prompt = [self._prompt(text)]
+            prompt = [self.prompt(text)]
             pieces = (piece for _, piece in self._continue([text], prompt, prompt, settings, seed))
             yield itertools.chain([text], pieces)
 
@@ -156,9 +158,15 @@ class Writer:
         settings = settings or self.generation
         return settings, secrets.randbits(31) if settings.seed is None else settings.seed
 
-    def _prompt(self, text: str) -> list[int]:
+    def prompt(self, text: str) -> list[int]:
+        """What the model reads before it continues a text."""
         ids = self.tokenizer.encode(text)
         return [BOS, *ids] if self.begins or not ids else ids
+
+    def pen(self, prompts: Sequence[list[int]], settings: Writing, seed: int) -> Pen:
+        """Token ids that are ready to be continued."""
+        model = self._ready(settings)
+        return Pen(model, prompts, settings, self.context, self._forbidden, seed)
 
     def _continue(
         self,
@@ -172,7 +180,7 @@ class Writer:
 
         ``told`` are the tokens whose text stands before what is written.
         """
-        pen = Pen(self._ready(settings), prompts, settings, self.context, self._forbidden, seed)
+        pen = self.pen(prompts, settings, seed)
         texts = [Unfolding(self.tokenizer.decoder(), ids, settings.stop) for ids in told]
         while pen.live:
             for row, token in pen.step().items():
@@ -240,6 +248,10 @@ class Chatter(Writer):
         """The answer in one line."""
         return [" ".join(answer.text.splitlines())]
 
+    def prompt(self, text: str) -> list[int]:
+        """What the model reads before it answers the first thing that the user says."""
+        return self._asked([Turn("user", text)])
+
     def said_of_cuts(self, answers: Iterable[Written]) -> str | None:
         """What a person must be told of a conversation that was not read as it stands, in one line."""
         said = super().said_of_cuts(answers)
@@ -252,8 +264,12 @@ class Chatter(Writer):
         if not text.strip():
             return [Written(source=text, text="", seed=seed)]
         asked = Turn("user", text)
-        prompt = [BOS, *ChatTemplate.of(self.tokenizer).prompt([*turns, asked], self.tokenizer)]
+        prompt = self._asked([*turns, asked])
         written = yield from self._continue([text], [prompt], [[]], settings, seed)
         if written[0].text.strip():
             turns += [asked, Turn("assistant", written[0].text)]
         return written
+
+    def _asked(self, turns: Sequence[Turn]) -> list[int]:
+        """A conversation in which the assistant speaks next."""
+        return [BOS, *ChatTemplate.of(self.tokenizer).prompt(turns, self.tokenizer)]

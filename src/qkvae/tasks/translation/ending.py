@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from qkvae import config
 from qkvae.config import Generation, to_dict
 from qkvae.data.pairs import Pairs
 from qkvae.data.tokenizer import EOS, Tokenizer
@@ -51,7 +52,8 @@ def finish(
 ) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     command, licence = run.resolved["command"], run.resolved["licence"]
-    model = build(run.config.model).eval()
+    family: config.Seq2Seq = run.config.model
+    model = build(family).eval()
     run.load_into(model)
     reporter.say("translating validation pairs, to choose the length penalty and to report")
     chosen = choose_length_penalty(model, run.tokenizer, encoded, run.config.generation, seconds)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qkvae import config
 from qkvae.config import Generation
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
@@ -89,7 +90,8 @@ class Translator:
         Raises:
             RunError: a part of the run is missing or damaged.
         """
-        model = build(run.config.model).eval()
+        family: config.Seq2Seq = run.config.model
+        model = build(family).eval()
         run.load_into(model)
         return cls(model, run.tokenizer, settled(run).generation)
 

@@ -5,7 +5,7 @@ const facts = JSON.parse(document.getElementById("facts").textContent);
 
 const KINDS = {
   encoder: { title: "Encoder self-attention", short: "encoder", from: facts.source, to: facts.source, says: "source looks at source" },
-  decoder: { title: "Decoder self-attention", short: "decoder", from: facts.target, to: facts.target, says: "translation looks back at itself" },
+  decoder: { title: facts.source.length ? "Decoder self-attention" : "Self-attention", short: "decoder", from: facts.target, to: facts.target, says: facts.source.length ? "translation looks back at itself" : "the text looks back at itself" },
   cross: { title: "Cross-attention", short: "cross", from: facts.target, to: facts.source, says: "translation looks at source" },
 };
 
@@ -57,13 +57,14 @@ function meanEntropy(kind, layer, head) {
   return sum / rows;
 }
 
-// Where the model looked while writing each token: the last block's cross-attention, its heads averaged.
+// Where the model looked while writing each token: the last block's heads averaged, at the source if there is one.
+const lookedAt = ["cross", "decoder", "encoder"].find((kind) => facts[kind].length);
 const alignment = facts.steps.map((_, step) => {
-  const layer = facts.cross.length - 1;
-  const heads = headsOf("cross", layer);
-  const mean = new Float32Array(facts.source.length);
+  const layer = facts[lookedAt].length - 1;
+  const heads = headsOf(lookedAt, layer);
+  const mean = new Float32Array(KINDS[lookedAt].to.length);
   for (let head = 0; head < heads; head++) {
-    rowOf("cross", layer, "weights", head, step).forEach((weight, j) => (mean[j] += weight / heads));
+    rowOf(lookedAt, layer, "weights", head, step).forEach((weight, j) => (mean[j] += weight / heads));
   }
   return mean;
 });

@@ -1,7 +1,7 @@
 // What is chosen, and who is told when that changes.
 
 const state = {
-  kind: facts.cross.length ? "cross" : "encoder", layer: 0, head: 0, show: "weights",
+  kind: lookedAt, layer: 0, head: 0, show: "weights",
   query: 0, channel: 0, step: 0, // what is chosen
   kept: null, at: null, // cells {row, column}: the one clicked, and the one under the pointer
 };

@@ -1,4 +1,4 @@
-// The translation token by token: where the model looked, and what else it could have written.
+// What is written, token by token: where the model looked, and what else it could have written.
 
 function drawWriting(state, select) {
   fill("target-tokens", ...facts.steps.map((step, i) => {
@@ -9,13 +9,13 @@ function drawWriting(state, select) {
   }));
   lightSource(state.step);
   drawCandidates(state.step);
-  const heads = headsOf("cross", facts.cross.length - 1);
-  fill("alignment-note", `The shade is the share of attention: cross-attention of the last block, mean of its ${heads} heads. Below each written token stands its probability.`);
+  const heads = headsOf(lookedAt, facts[lookedAt].length - 1);
+  fill("alignment-note", `The shade is the share of attention: ${KINDS[lookedAt].title.toLowerCase()} of the last block, mean of its ${heads} heads. Below each token stands its probability.`);
 }
 
 function lightSource(step) {
   const shares = alignment[step];
-  fill("source-tokens", ...facts.source.map((token, j) => {
+  fill("source-tokens", ...KINDS[lookedAt].to.map((token, j) => {
     const chip = make("span", { className: "token lit" + (strength(shares[j]) > 0.55 ? " strong" : "") },
       token, make("small", {}, percent(shares[j])));
     chip.style.setProperty("--share", strength(shares[j]).toFixed(3));
