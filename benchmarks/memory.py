@@ -40,6 +40,8 @@ assert len(encoded.train)
 """
 
 MULTI30K = "multi30k/train.en.gz multi30k/train.de.gz --valid multi30k/val.en.gz multi30k/val.de.gz"
+STANDARD = ["--model.dim", "256", "--model.hidden", "1024"]
+STANDARD += ["--model.encoder-depth", "3", "--model.decoder-depth", "3"]
 SMALL = ["--model.dim", "32", "--model.heads", "2", "--model.hidden", "64", "--model.encoder-depth", "1"]
 
 
@@ -84,10 +86,10 @@ def main() -> None:
         many = write_pairs(folder, count, options.tiny)
         data, steps = many if options.tiny else MULTI30K.split(), "2" if options.tiny else "20"
         train = ["train", "translation", *data, "--steps", steps, "--validations", "1"]
-        small = SMALL if options.tiny else []
+        size = SMALL if options.tiny else STANDARD
         vocab = "300" if options.tiny else "8000"
         commands = {
-            "training, standard model": [CLI, *train, *small, "--out", f"{name}/run"],
+            "training, standard model": [CLI, *train, *size, "--out", f"{name}/run"],
             f"checking {count:,} pairs": [CLI, "data", "check", "translation", *many],
             f"preparing {count:,} pairs": [PREPARE, *many, vocab],
         }

@@ -20,7 +20,7 @@ EXAMPLES = {
     "translation": """\
 qkvae train translation --minutes 3 --out runs/demo
 qkvae train translation train.en.gz train.de.gz --valid val.en.gz val.de.gz --minutes 30 --out runs/mine
-qkvae train translation pairs.tsv --source en --target it --model.dim 128 --steps 2000
+qkvae train translation pairs.tsv --source en --target it --model.dim 256 --steps 2000
 qkvae train translation --config recipes/europarl-en-it.toml --out runs/europarl""",
     "text-generation": """\
 qkvae train text-generation --minutes 3 --out runs/demo

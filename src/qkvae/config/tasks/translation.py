@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qkvae.config import checks
+from qkvae.config.block import Block
 from qkvae.config.families import Seq2Seq
 from qkvae.config.generation import Generation
 from qkvae.config.training import Optimizer, Saving, Training
@@ -82,8 +83,10 @@ class Translation:
     data: TranslationData = field(default_factory=TranslationData)
     """The sentence pairs."""
 
-    model: Seq2Seq = field(default_factory=Seq2Seq)
-    """The model."""
+    model: Seq2Seq = field(
+        default_factory=lambda: Seq2Seq(block=Block(dim=128, hidden=512), encoder_depth=4, decoder_depth=4)
+    )
+    """The model; small, because in minutes on a processor more passes over the data teach more than more weights."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser."""
