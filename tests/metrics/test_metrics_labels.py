@@ -64,7 +64,7 @@ def test_chance_is_not_taken_for_a_difference() -> None:
     draw = np.random.default_rng(1)
     right = (draw.uniform(size=(2, 400, 1)) < 0.8).astype(np.int64)
     first, second = (np.concatenate([each, np.ones_like(each)], 1) for each in right)
-    found = metrics.paired_bootstrap("accuracy", first, second, lambda sums: float(sums[0] / sums[1]))
+    found = metrics.paired_bootstrap("accuracy", first, second, metrics.mean_of)
     assert found["verdict"] == "cannot tell"
 
 

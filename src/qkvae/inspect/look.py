@@ -18,8 +18,8 @@ from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
-from qkvae.inspect.watch import Attention, watch, watch_text
-from qkvae.models import Decoder, Seq2Seq
+from qkvae.inspect.watch import Attention, watch, watch_encoder, watch_text
+from qkvae.models import Decoder, Encoder, Seq2Seq
 
 LONGEST = 200
 """Tokens of a sentence that the page can show; it grows with their square."""
@@ -47,7 +47,8 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class LookFacts:
-    """Everything the page shows.  A decoder-only model has no source: its target is the text it reads."""
+    """Everything the page shows.  A decoder-only model has no source: its target is the text it reads;
+    an encoder-only one has no target and no steps."""
 
     run: str
     """Name of the run."""
@@ -160,6 +161,44 @@ def look_at_text(
     )
 
 
+def look_at_reading(
+    model: Encoder,
+    tokenizer: Tokenizer,
+    tokens: Sequence[int],
+    segments: Sequence[int] | None = None,
+    *,
+    sentence: str,
+    answer: str,
+    note: str,
+    run: str = "",
+) -> LookFacts:
+    """Everything that attention computes while an encoder-only model reads a text and answers.
+
+    Args:
+        tokens: ids of all that it reads, special tokens too.
+        segments: to which of two texts each belongs, where the model is told.
+        sentence, answer: the text and what was answered, for the head of the page.
+        note: how the answer was found, in a sentence.
+
+    Raises:
+        ValueError: the text has more tokens than the page can show.
+    """
+    _check_length(tokens, "text")
+    block = model.settings.block
+    return LookFacts(
+        run=run,
+        sentence=sentence,
+        translation=answer,
+        note=f"{note} {model.settings.depth} blocks, {block.heads} heads of width {block.width}.",
+        source=tuple(tokenizer.tokens(tokens)),
+        target=(),
+        steps=(),
+        encoder=watch_encoder(model, tokens, segments),
+        decoder=(),
+        cross=(),
+    )
+
+
 def _check_length(ids: Sequence[int], what: str) -> None:
     if not 1 <= len(ids) <= LONGEST:
         raise ValueError(f"the {what} has {len(ids)} tokens, but look shows 1 to {LONGEST}: give another")
@@ -206,6 +245,7 @@ def look(facts: LookFacts) -> str:
             "sentence": facts.sentence,
             "translation": facts.translation,
             "has_source": bool(facts.source),
+            "has_target": bool(facts.target),
             "note": facts.note,
             "css": page.part("base.css", "look.css"),
             "data": page.data(_packed(facts)),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from qkvae.data.tokenizer import BOS, EOS
 from qkvae.inspect.taps import record
-from qkvae.models import Decoder, Seq2Seq
+from qkvae.models import Decoder, Encoder, Seq2Seq
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,23 @@ def watch_text(model: Decoder, tokens: Sequence[int]) -> Watched:
         cross=(),
         probabilities=logits[0].float().softmax(-1).cpu(),
     )
+
+
+def watch_encoder(
+    model: Encoder, tokens: Sequence[int], segments: Sequence[int] | None = None
+) -> tuple[Attention, ...]:
+    """What attention computes in every block while a text is read that is there as a whole.
+
+    >>> from qkvae import config
+    >>> settings = config.Encoder(block=config.Block(dim=8, heads=2, hidden=8), depth=3, vocab=10)
+    >>> [each.weights.shape for each in watch_encoder(Encoder(settings), [1, 6, 7])][1:]
+    [torch.Size([2, 3, 3]), torch.Size([2, 3, 3])]
+    """
+    device = next(model.parameters()).device
+    read = torch.tensor([list(tokens)], device=device)
+    kinds = None if segments is None else torch.tensor([list(segments)], device=device)
+    _, seen = _recorded(model, lambda: model(read, segments=kinds))
+    return _parts(seen, "stack.blocks.{}.attention", model.settings.depth)
 
 
 def _recorded(model: nn.Module, read: Callable[[], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

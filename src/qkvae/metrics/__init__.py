@@ -1,7 +1,7 @@
 """What answers are worth: of text, of classes, of numbers, of spans; and whether chance made a difference."""
 
 from qkvae.metrics.answers import exact_match, f1, normalised_answer
-from qkvae.metrics.bootstrap import LEVEL, Comparison, Verdict, paired_bootstrap
+from qkvae.metrics.bootstrap import LEVEL, Comparison, Verdict, mean_of, paired_bootstrap
 from qkvae.metrics.labels import (
     accuracy,
     calibration,
@@ -32,6 +32,7 @@ __all__ = [
     "f1",
     "length_ratio",
     "matthews",
+    "mean_of",
     "normalised_answer",
     "paired_bootstrap",
     "pearson",

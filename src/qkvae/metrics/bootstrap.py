@@ -35,6 +35,15 @@ Sums = NDArray[Any]
 """What a score is computed from, added up over segments."""
 
 
+def mean_of(sums: Sums) -> float:
+    """The mean of what was added up, with how many there are beside it.
+
+    >>> mean_of(np.array([3, 4]))
+    0.75
+    """
+    return float(sums[0] / sums[1])
+
+
 def paired_bootstrap(
     metric: str,
     first: Sums,
@@ -55,7 +64,7 @@ def paired_bootstrap(
         score: the score of the sums [numbers].
 
     >>> right, wrong = np.array([[1, 1]] * 90 + [[0, 1]] * 10), np.array([[1, 1]] * 70 + [[0, 1]] * 30)
-    >>> found = paired_bootstrap("accuracy", right, wrong, lambda sums: float(sums[0] / sums[1]))
+    >>> found = paired_bootstrap("accuracy", right, wrong, mean_of)
     >>> round(found["difference"], 3), found["verdict"]
     (0.2, 'the first is better')
 

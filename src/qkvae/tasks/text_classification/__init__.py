@@ -107,7 +107,10 @@ class TextClassificationTask:
         return {**compare(first, second, texts), "notes": [str(note) for note in texts.notes]}
 
     def look(self, answerer: Classifier, text: str, path: Path, name: str) -> Path:
-        raise NotImplementedError
+        from qkvae.inspect.look import write_look
+        from qkvae.tasks.text_classification.looking import look
+
+        return write_look(path, look(answerer, text, name))
 
     def check(self, data: LabelledData) -> Report:
         from qkvae.data.check_labelled import check_labelled

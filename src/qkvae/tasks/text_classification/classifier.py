@@ -16,9 +16,9 @@ from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder, build
 from qkvae.run import Run
+from qkvae.tasks.reading import read_all
 from qkvae.tasks.task import settled
 from qkvae.tasks.text_classification.corpus import encode_texts
-from qkvae.tasks.text_classification.reading import read_all
 
 WINDOW = 16
 """Batches that are read before the first is answered where all inputs are there."""
@@ -96,7 +96,7 @@ class Classifier:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model = build(config.model).eval()
+        model: Encoder = build(config.model).eval()
         run.load_into(model)
         labels = Labels.from_dict(run.passport["labels"])
         return cls(model, run.tokenizer, labels, config.data, config.generation)
@@ -157,9 +157,9 @@ class Classifier:
         asked = [place for place, line in enumerate(lines) if line.strip()]
         if not asked:
             return answers
-        halves = [_halves(lines[place]) for place in asked] if self.paired else None
-        texts = [lines[place] for place in asked] if halves is None else [first for first, _ in halves]
-        told, cut = self.read(texts, None if halves is None else [second for _, second in halves])
+        both = [halves(lines[place]) for place in asked] if self.paired else None
+        texts = [lines[place] for place in asked] if both is None else [first for first, _ in both]
+        told, cut = self.read(texts, None if both is None else [second for _, second in both])
         for place, row, was_cut in zip(asked, told, cut.tolist(), strict=True):
             answers[place] = self._answer(lines[place], row, was_cut, settings)
         return answers
@@ -169,7 +169,7 @@ class Classifier:
             return Answer(line, (), {}, float(row[0]) * self.labels.scale + self.labels.mean, cut)
         several = self.labels.kind == "several"
         p = row.sigmoid() if several else row.softmax(0)
-        order = p.argsort(descending=True, stable=True).tolist()
+        order: list[int] = p.argsort(descending=True, stable=True).tolist()
         all_of_them = {self.labels.names[place]: float(p[place]) for place in order}
         names = list(all_of_them)
         if several and settings.top is None:
@@ -180,7 +180,12 @@ class Classifier:
         return Answer(line, tuple(names), all_of_them, cut=cut)
 
 
-def _halves(line: str) -> tuple[str, str]:
+def halves(line: str) -> tuple[str, str]:
+    """The two texts of a pair, which a tab separates.
+
+    Raises:
+        ValueError: there is no tab.
+    """
     first, tab, second = line.partition("\t")
     if not tab:
         raise ValueError(f'"{line[:60]}" holds no tab: this run reads pairs, two texts separated by a tab')

@@ -14,11 +14,11 @@ from qkvae.config import to_dict
 from qkvae.inspect.charts import Series, heat_map, line_chart
 from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Picture, Sample, Section, Table
-from qkvae.models import build
+from qkvae.models import Encoder, build
 from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.tasks.reading import read_all
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, decisions, figures
-from qkvae.tasks.text_classification.reading import read_all
 from qkvae.train.progress import Reporter
 
 _MISTAKES = 15
@@ -33,7 +33,7 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model = build(config.model).eval()
+    model: Encoder = build(config.model).eval()
     run.load_into(model)
     told = read_all(model, encoded.valid)
     found = figures(encoded.labels, encoded.valid_targets, told)
@@ -99,15 +99,14 @@ def _confusions(encoded: Encoded, told: Tensor) -> Section:
 def _confident_mistakes(encoded: Encoded, told: Tensor) -> Section:
     """The wrong answers that the model was surest of."""
     confidence, right = decisions(encoded.labels, encoded.valid_targets, told)
-    confidence, right = (each.reshape(len(told), -1) for each in (confidence, right))
-    wrong = np.argwhere(~right)
-    order = np.argsort([-confidence[row, place] for row, place in wrong], kind="stable")[:_MISTAKES]
+    sure = np.where(right, -1.0, confidence).reshape(len(told), -1)
+    order = np.argsort(-sure.ravel(), kind="stable")[: min(_MISTAKES, int((~right).sum()))]
     samples: list[Sample] = []
-    for row, place in wrong[order].tolist():
+    for row, place in np.stack(np.unravel_index(order, sure.shape), 1).tolist():
         several = encoded.labels.kind == "several"
         label = encoded.labels.names[place if several else int(told[row].argmax())]
         verb = "not " if several and told[row, place] < 0 else ""
-        answer = f"{verb}{label} ({confidence[row, place]:.1%} sure)"
+        answer = f"{verb}{label} ({sure[row, place]:.1%} sure)"
         samples.append(Sample(parts=(*_parts(encoded, row), ("told", answer))))
     note = "None of the validation texts was labelled wrongly." if not samples else "Are the labels right?"
     return Section(title="The most confident mistakes", note=note, samples=samples)
@@ -136,11 +135,12 @@ def _far_off(encoded: Encoded, told: Tensor) -> Section:
     """The numbers that are farthest from the known ones."""
     labels = encoded.labels
     distance = (told[:, 0] - encoded.valid_targets).abs()
+    farthest: list[int] = distance.argsort(descending=True)[:_MISTAKES].tolist()
     samples = [
         Sample(
             parts=(*_parts(encoded, row), ("told", f"{float(told[row, 0]) * labels.scale + labels.mean:.4g}"))
         )
-        for row in distance.argsort(descending=True)[:_MISTAKES].tolist()
+        for row in farthest
     ]
     return Section(title="Farthest from what is known", note="Are the numbers right?", samples=samples)
 

@@ -108,10 +108,10 @@ def compare(first: Classifier, second: Classifier, texts: Labelled, samples: int
             f"one run tells labels of kind {first.labels.kind} and the other of kind {second.labels.kind}: "
             "give two runs of one kind"
         )
-    sums = [_sums(each, texts) for each in (first, second)]
+    one, other = (_sums(each, texts) for each in (first, second))
     if first.labels.kind == "number":
-        return {**metrics.paired_bootstrap("pearson", *sums, correlation_of, samples)}
-    return {**metrics.paired_bootstrap("accuracy", *sums, lambda s: float(s[0] / s[1]), samples)}
+        return {**metrics.paired_bootstrap("pearson", one, other, correlation_of, samples)}
+    return {**metrics.paired_bootstrap("accuracy", one, other, metrics.mean_of, samples)}
 
 
 def _sums(classifier: Classifier, texts: Labelled) -> NDArray[Any]:

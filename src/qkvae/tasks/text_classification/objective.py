@@ -13,9 +13,9 @@ from qkvae.config import TextClassification, Training
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.tokenizer import SPECIALS, UNK
 from qkvae.models import Encoder
+from qkvae.tasks.reading import read_all, read_packed
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, figures
-from qkvae.tasks.text_classification.reading import read_all, read_packed
 from qkvae.train.objective import Loss
 
 

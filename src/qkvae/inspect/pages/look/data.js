@@ -4,7 +4,7 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 
 const KINDS = {
-  encoder: { title: "Encoder self-attention", short: "encoder", from: facts.source, to: facts.source, says: "source looks at source" },
+  encoder: { title: facts.target.length ? "Encoder self-attention" : "Self-attention", short: "encoder", from: facts.source, to: facts.source, says: facts.target.length ? "source looks at source" : "every token looks at all of them" },
   decoder: { title: facts.source.length ? "Decoder self-attention" : "Self-attention", short: "decoder", from: facts.target, to: facts.target, says: facts.source.length ? "translation looks back at itself" : "the text looks back at itself" },
   cross: { title: "Cross-attention", short: "cross", from: facts.target, to: facts.source, says: "translation looks at source" },
 };

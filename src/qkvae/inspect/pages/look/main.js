@@ -32,7 +32,7 @@ function keptRow(row) {
 }
 
 function drawAll() {
-  drawWriting(state, select);
+  if (facts.steps.length) drawWriting(state, select);
   markOverview(state);
   drawPickers(state, select);
   drawMatrix(state);

@@ -1,8 +1,9 @@
-"""Many texts through an encoder, without padding: what its head makes of each."""
+"""Many texts through an encoder, without padding: what its head makes of each.  For every task that reads."""
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from qkvae.data.encoded import Sentences
@@ -12,14 +13,14 @@ from qkvae.models import Encoder
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
 
 
-def read_packed(model: Encoder, batch: PackedBatch) -> Tensor:
+def read_packed(model: Encoder, batch: PackedBatch) -> Float[Tensor, "..."]:
     """What the head makes of a packed batch: of its texts in the order of ``batch.sentences``, or of every
     token."""
     segments = batch.segments if model.settings.segments else None
     return model(batch.ids, None, segments, batch.documents)
 
 
-def read_all(model: Encoder, sentences: Sentences) -> Tensor:
+def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts classes"]:
     """What the head tells of each text, in their order, in fp32 on the CPU: [texts, classes].
 
     Raises:

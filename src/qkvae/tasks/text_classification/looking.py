@@ -1,0 +1,33 @@
+"""What goes on inside while a text is labelled."""
+
+from __future__ import annotations
+
+from qkvae.inspect.look import LookFacts, look_at_reading
+from qkvae.tasks.text_classification.classifier import Classifier, halves
+from qkvae.tasks.text_classification.corpus import encode_texts
+
+
+def look(classifier: Classifier, text: str, name: str) -> LookFacts:
+    """Read a text (or a pair, separated by a tab), label it, and show all that attention computes.
+
+    Raises:
+        ValueError: it is empty, or has more tokens than the page can show.
+    """
+    if not text.strip():
+        raise ValueError("there is no text to look at: give one")
+    first, second = halves(text) if classifier.paired else (text, None)
+    pairs = None if second is None else [second]
+    rows, cut = encode_texts(classifier.tokenizer, [first], pairs, classifier.max_length)
+    (answer,) = classifier.stream([text])
+    sure = "; ".join(f"{label} {p:.1%}" for label, p in list(answer.probabilities.items())[:5])
+    ids, begin = rows.ids[0].tolist(), int(rows.second[0])
+    return look_at_reading(
+        classifier.model,
+        classifier.tokenizer,
+        ids,
+        [int(place >= begin) for place in range(len(ids))] if classifier.model.settings.segments else None,
+        sentence=" | ".join([first] if second is None else [first, second]),
+        answer=answer.text,
+        note=(f"{sure}." if sure else "A number.") + (" The end was not read." if cut[0] else ""),
+        run=name,
+    )
