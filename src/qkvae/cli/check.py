@@ -21,6 +21,9 @@ qkvae data check text-generation chats.jsonl --format chat""",
     "text-classification": """\
 qkvae data check text-classification train.tsv --valid dev.tsv --text 0 --label 1
 qkvae data check text-classification reviews/ --json""",
+    "question-answering": """\
+qkvae data check question-answering squad.json --valid squad-dev.json
+qkvae data check question-answering questions.jsonl --json""",
 }
 
 _KEPT = (

@@ -32,6 +32,10 @@ qkvae train text-classification --minutes 3 --out runs/demo
 qkvae train text-classification train.tsv --valid dev.tsv --text 0 --label 1 --minutes 10 --out runs/mine
 qkvae train text-classification pairs.tsv --text first --pair second --label score --kind number
 qkvae train text-classification reviews/ --class-weights balanced --out runs/reviews""",
+    "question-answering": """\
+qkvae train question-answering --minutes 3 --out runs/demo
+qkvae train question-answering squad.json --valid squad-dev.json --minutes 60 --out runs/squad
+qkvae train question-answering questions.jsonl --max-length 384 --overlap 128 --out runs/mine""",
 }
 
 

@@ -20,9 +20,12 @@ from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
 from qkvae.config.tasks import (
     TASKS,
+    Answering,
     Choosing,
     LabelledData,
     Learning,
+    QuestionAnswering,
+    QuestionData,
     TaskConfig,
     TextClassification,
     TextData,
@@ -35,6 +38,7 @@ from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
     "TASKS",
+    "Answering",
     "Block",
     "Choosing",
     "Classes",
@@ -47,6 +51,8 @@ __all__ = [
     "Learning",
     "MaskedWords",
     "Optimizer",
+    "QuestionAnswering",
+    "QuestionData",
     "Saving",
     "Seq2Seq",
     "Spans",

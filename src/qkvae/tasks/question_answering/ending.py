@@ -1,0 +1,137 @@
+"""After the last step: choose when not to answer, measure, and write the report and the model card."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qkvae import metrics
+from qkvae.config import to_dict
+from qkvae.data.squad import Questions
+from qkvae.inspect.report import ReportFacts, write_report
+from qkvae.inspect.sections import Sample, Section
+from qkvae.models import Encoder, build
+from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.tasks.question_answering.corpus import Encoded
+from qkvae.tasks.question_answering.evaluate import answered, figures
+from qkvae.tasks.question_answering.spans import Span, best_spans, read_windows
+from qkvae.train.progress import Reporter
+
+_SAMPLES = 15
+_AROUND = 120  # characters of the context that a sample shows on each side of the answer
+_LIMITS = (
+    "It points at words of the text it is given; it knows nothing else and does not reason.",
+    "It answers questions like those it was trained on; others get an answer too, and often a wrong one.",
+    "It repeats whatever bias its data holds.",
+)
+
+
+def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
+    """Judge the weights that the run keeps, and write everything that people read."""
+    config: Any = run.config
+    model: Encoder = build(config.model).eval()
+    run.load_into(model)
+    asked, longest = encoded.valid_questions, config.generation.longest
+    scores = read_windows(model, encoded.valid)
+    spans = [best_spans(encoded.valid, scores, number, longest) for number in range(len(asked))]
+    margin = config.generation.margin
+    if margin is None and not encoded.always:
+        margin = choose_margin(asked, [each[0] for each in spans])
+        run.update_resolved({"generation": {"margin": margin}})
+        reporter.say(
+            f"an answer must be more probable than none by {margin:.2f} nats (chosen on validation data)"
+        )
+    answers = [answered(each, margin) for each in spans]
+    found = figures(asked, answers)
+    shown = {name: round(value, 4) for name, value in found.items()} | {"questions": len(asked)}
+    reporter.say(
+        f"{len(asked):,} validation questions: "
+        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+    )
+    run.log({"event": "final", **shown})
+    facts = ReportFacts(
+        title=f"{run.task}: {run.path.name}",
+        command=run.resolved["command"],
+        config=to_dict(config) | {"resolved": run.resolved},
+        records=[record for record in run.records() if "event" not in record],
+        figures=shown,
+        sections=[_answers(asked, answers, [each[0] for each in spans])],
+        passport=run.passport,
+    )
+    write_report(facts, run.path / "report.html")
+    _write_card(run, encoded, sum(p.numel() for p in model.parameters()), found)
+
+
+def choose_margin(questions: Questions, spans: Sequence[Span]) -> float:
+    """The margin over "no answer" that gives the best mean F₁; between the scores of two answers.
+
+    >>> from qkvae.data.squad import Question
+    >>> asked = [Question("a", "?", 0, ("blue",), (0, 4)), Question("b", "?", 0, (), None)]
+    >>> choose_margin(Questions(["blue"], asked), [Span(0, 4, "blue", 3.0), Span(0, 4, "blue", 1.0)])
+    2.0
+    """
+    with_answer = np.array(
+        [metrics.f1(each.text, asked.answers) for each, asked in zip(spans, questions.questions, strict=True)]
+    )
+    without = np.array([metrics.f1("", asked.answers) for asked in questions.questions])
+    score = np.array([each.score for each in spans])
+    order = np.argsort(score, kind="stable")
+    # After place k of the order the answers begin that are given.
+    total = np.concatenate([[0.0], np.cumsum((without - with_answer)[order])])
+    best, ordered = int(total.argmax()), score[order]
+    if best in (0, len(order)):
+        return float(ordered[0] - 1 if best == 0 else ordered[-1] + 1)
+    return float((ordered[best - 1] + ordered[best]) / 2)
+
+
+def _answers(questions: Questions, answers: Sequence[str], spans: Sequence[Span]) -> Section:
+    """Questions with the answers known and given."""
+    samples: list[Sample] = []
+    for place in range(min(_SAMPLES, len(questions))):
+        each, text, span = questions.questions[place], questions.context(place), spans[place]
+        before, after = text[max(0, span.start - _AROUND) : span.start], text[span.end : span.end + _AROUND]
+        parts = (
+            ("question", each.question),
+            ("text", f"…{before}{span.text}{after}…"),
+            ("known", " / ".join(each.answers) or "no answer"),
+            ("told", answers[place] or "no answer"),
+        )
+        samples.append(Sample(parts=parts, right=bool(metrics.exact_match(answers[place], each.answers))))
+    return Section(
+        title="What it answers",
+        note="Questions of the validation part, about texts that the training never saw.",
+        samples=samples,
+    )
+
+
+def _write_card(run: Run, encoded: Encoded, parameters: int, found: dict[str, float]) -> None:
+    """README.md, the model card."""
+    data: Any = run.config.data
+    asked = encoded.valid_questions
+    measured = (
+        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
+        if data.valid
+        else "measured while training"
+    )
+    train = " and ".join(data.paths) or "embedded default: facts about countries"
+    valid = " and ".join(data.valid) or "split off by hash of the text"
+    card = Facts(
+        does="Finds the answer to a question in a text",
+        example="What is the capital?\tRome is the capital of Italy.",
+        limits=(*_LIMITS, f"Questions and texts are read {data.max_length} tokens at a time."),
+        sources=(
+            Source(role="training", name=train, examples=len(set(encoded.train.question.tolist()))),
+            Source(role="validation", name=valid, examples=len(asked)),
+        ),
+        parameters=parameters,
+        command=run.resolved["command"],
+        figures=tuple(
+            Figure(name=name, value=value, data=f"{len(asked)} validation questions", command=measured)
+            for name, value in found.items()
+        ),
+        licence=run.resolved["licence"],
+    )
+    write_card(run, card)
