@@ -8,13 +8,16 @@ import io
 import itertools
 import lzma
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, say, to_json
 from qkvae.config import TASKS
+
+if TYPE_CHECKING:
+    from qkvae.tasks.task import Answer, Speaker
 
 _READ = 1 << 16
 
@@ -64,7 +67,7 @@ def _use(
     if isinstance(answerer, Speaker):
         inputs = itertools.chain.from_iterable(groups)
         if (typing or len(text) == 1) and not json:
-            return _speak(answerer.speak(inputs, wanted))
+            return _speak(answerer, inputs, wanted)
         groups = [inputs] if answerer.in_turn else groups
     for lines in groups:
         for answer in loaded.use(lines, wanted):
@@ -78,13 +81,23 @@ def _use(
     return 0
 
 
-def _speak(answers: Iterable[Iterable[str]]) -> int:
+def _speak(answerer: Speaker, inputs: Iterable[str], wanted: Any) -> int:
     """Show every answer while it is written."""
-    for pieces in answers:
-        for piece in pieces:
-            print(piece, end="", flush=True)
+    for pieces in answerer.speak(inputs, wanted):
+        answer = _shown(pieces)
         put("")
+        if answer.cut and (told := answerer.said_of_cuts([answer])):
+            say(f"note: {told}")
     return 0
+
+
+def _shown(pieces: Generator[str, None, Answer]) -> Answer:
+    """Print each piece at once; the answer comes back."""
+    while True:
+        try:
+            print(next(pieces), end="", flush=True)
+        except StopIteration as end:
+            return end.value
 
 
 def _generation(known: Any, typed: Settings, task: str) -> Any:

@@ -55,8 +55,8 @@ def check_documents(
 
     - ``duplicates``, ``leaks`` (valid texts that stand in train) and ``leaks (passages)`` (a tenth of whose
       lines does), ``repeated lines`` (one line in 1 % of the lines);
-    - ``nearly empty`` (less than 20 letters and digits), ``odd characters`` (private use, unassigned,
-      invisible), ``encoding`` (UTF-8 once read as something else, U+FFFD), ``markup``;
+    - ``nearly empty`` (documents of less than 20 letters and digits), ``odd characters`` (private use,
+      unassigned, invisible), ``encoding`` (UTF-8 once read as something else, U+FFFD), ``markup``;
     - ``cut``: of conversations, those of more than ``length`` tokens, estimated at four bytes each.
 
     Remarks tell how many characters there are, the rarest of them, and how long texts are cut into rows.
@@ -82,7 +82,7 @@ def check_documents(
             findings += part.finding("leaks (passages)", name, shared)
         findings += _texts(part, name)
         long = [place for place, size in enumerate(part.sizes) if size > BYTES_PER_TOKEN * length]
-        if isinstance(part.source, Chats):
+        if part.is_chat:
             findings += part.finding("cut", name, long, f"length is {length}, tokens are estimated")
     notes = tuple(note for part in parts.values() for note in part.source.notes)
     noun = "conversation" if isinstance(train, Chats) else "document"
@@ -97,6 +97,7 @@ class _Part:
         if not len(source):
             raise ValueError("there is no text to check")
         self.source = source
+        self.is_chat = isinstance(source, Chats)
         if isinstance(source, Chats):
             self.texts = ["\n".join(turn.content for turn in each) for each in source.conversations]
         else:
@@ -111,7 +112,7 @@ class _Part:
                 Example(self.source.lines[at], self.source.where(at), short(" ".join(self.texts[at].split())))
                 for at in shown
             )
-            noun = "conversation" if isinstance(self.source, Chats) else "document"
+            noun = "conversation" if self.is_chat else "document"
             share = len(places) / len(self.texts)
             yield Finding(kind, part, len(places), share, ADVICE[kind], detail, examples, noun=noun)
 
@@ -151,7 +152,7 @@ def _texts(part: _Part, name: str) -> Iterator[Finding]:
     }
     strange: Counter[str] = Counter()
     for place, text in enumerate(part.texts):
-        if len(text) < 50 * NEARLY_EMPTY and len(_LETTERS.findall(text)) < NEARLY_EMPTY:
+        if not part.is_chat and len(text) < 50 * NEARLY_EMPTY and len(_LETTERS.findall(text)) < NEARLY_EMPTY:
             found["nearly empty"].append(place)
         if not text.isascii():
             odd = [letter for letter in set(text) if _is_odd(letter)]
@@ -192,7 +193,7 @@ def _remarks(part: _Part, length: int) -> Iterator[str]:
             letter if letter.isprintable() else f"U+{ord(letter):04X}" for letter in rare[:MOST_SHOWN]
         )
         yield f"{len(rare)} of them stand fewer than {RARE} times: {shown}{' …' * (len(rare) > MOST_SHOWN)}"
-    if not isinstance(part.source, Chats):
+    if not part.is_chat:
         sizes: Places = np.array([len(text) for text in part.texts], np.int64)
         long = np.count_nonzero(sizes > BYTES_PER_TOKEN * length)
         yield f"{long:,} of {len(sizes):,} are longer than {length} tokens: cut into rows, nothing is lost"

@@ -83,7 +83,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Loss",
         "nats per token",
-        (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, unsmoothed")),
+        (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, −ln p alone")),
     ),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
     (

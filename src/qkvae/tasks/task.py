@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -66,8 +66,10 @@ class Speaker(Answerer, Protocol):
         """Whether an input follows from those before it, so that each is answered before the next is read."""
         ...
 
-    def speak(self, inputs: Iterable[str], settings: Any | None = None) -> Iterator[Iterator[str]]:
-        """An answer to each input, piece by piece, with all that a reader needs before it."""
+    def speak(
+        self, inputs: Iterable[str], settings: Any | None = None
+    ) -> Iterator[Generator[str, None, Answer]]:
+        """To each input what a reader is shown, piece by piece, and at last the answer."""
         ...
 
 

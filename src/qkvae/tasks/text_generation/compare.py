@@ -41,9 +41,14 @@ def compare(first: Writer, second: Writer, texts: Texts, samples: int = 1000) ->
     byte; nll per token where the tokens do not spell the text, which only runs of one tokenizer share.
 
     Raises:
-        ValueError: there are fewer than ten stretches; or the tokenizers differ, and the tokens of one do not
+        ValueError: one run learned from conversations and the other did not; there are fewer than ten
+            stretches; or the tokenizers differ, and the tokens of one do not
             spell the text.
     """
+    if first.format != second.format:
+        raise ValueError(
+            f"one run learned from {first.format}, the other from {second.format}: compare two of a kind"
+        )
     one, other = (_measured(writer, texts) for writer in (first, second))
     if len(one.nll) < _FEWEST:
         raise ValueError(

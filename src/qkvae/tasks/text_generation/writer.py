@@ -54,6 +54,13 @@ class Written:
         return asdict(self)
 
 
+Pieces = Generator[tuple[int, str], None, list[Written]]
+"""Which input goes on with which piece of text; at last what was written to each."""
+
+Speech = Generator[str, None, Written]
+"""An answer, piece by piece, and at last the whole of it."""
+
+
 class Writer:
     """A model that continues text.
 
@@ -71,6 +78,8 @@ class Writer:
 
     in_turn = False
     """Whether an input follows from those before it, so that each is answered before the next is read."""
+
+    _reads = "the input"
 
     def __init__(
         self, model: Decoder, tokenizer: Tokenizer, generation: Writing | None = None, *, begins: bool = False
@@ -126,13 +135,12 @@ class Writer:
             prompts = [self.prompt(text) for text in batch]
             yield from finished(self._continue(batch, prompts, prompts, settings, seed))
 
-    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Iterator[str]]:
+    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Speech]:
         """Each input and how it goes on, piece by piece as it is written."""
         settings, seed = self._settled(settings)
         for text in inputs:
             prompt = [self.prompt(text)]
-            pieces = (piece for _, piece in self._continue([text], prompt, prompt, settings, seed))
-            yield itertools.chain([text], pieces)
+            yield _spoken(text, self._continue([text], prompt, prompt, settings, seed))
 
     def lines(self, answer: Written, number: int, settings: Writing | None = None) -> list[str]:
         """The input and how it goes on, in one line."""
@@ -141,16 +149,16 @@ class Writer:
     def said_of_cuts(self, answers: Iterable[Written]) -> str | None:
         """What a person must be told of inputs that were not read as they stand, in one line."""
         answers = list(answers)
-        forgotten = sum(answer.forgotten > 0 for answer in answers)
+        longest = max((answer.forgotten for answer in answers), default=0)
         unknown = sum(answer.unknown for answer in answers)
         said: list[str] = []
-        if forgotten:
-            inputs = "1 input is" if forgotten == 1 else f"{forgotten} inputs are"
+        if longest:
             said.append(
-                f"{inputs} longer than the {self.context} tokens the run looks back: only the end was read"
+                f"the run looks back over {self.context} tokens: of {self._reads} up to {longest} at the "
+                "beginning were not read"
             )
         if unknown:
-            said.append(f"{unknown} characters or words of the input are unknown to the run")
+            said.append(f"characters or words that the run does not know were read as <unk>, {unknown} times")
         return "; ".join(said) or None
 
     def _settled(self, settings: Writing | None) -> tuple[Writing, int]:
@@ -175,7 +183,7 @@ class Writer:
         told: Sequence[list[int]],
         settings: Writing,
         seed: int,
-    ) -> Generator[tuple[int, str], None, list[Written]]:
+    ) -> Pieces:
         """Which input goes on with which piece of text, as it is written; at last all of it.
 
         ``told`` are the tokens whose text stands before what is written.
@@ -211,13 +219,24 @@ class Writer:
         return self._made[settings.precision]
 
 
-def finished(writing: Generator[tuple[int, str], None, list[Written]]) -> list[Written]:
+def finished(pieces: Pieces) -> list[Written]:
     """What is written in the end."""
     while True:
         try:
-            next(writing)
+            next(pieces)
         except StopIteration as end:
             return end.value
+
+
+def _spoken(before: str, pieces: Pieces) -> Speech:
+    """The pieces of one answer after what stands before it, and at last the answer."""
+    if before:
+        yield before
+    while True:
+        try:
+            yield next(pieces)[1]
+        except StopIteration as end:
+            return end.value[0]
 
 
 class Chatter(Writer):
@@ -229,6 +248,7 @@ class Chatter(Writer):
 
     format = "chat"
     in_turn = True
+    _reads = "the conversation"
 
     def stream(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Written]:
         """An answer to each turn of one conversation."""
@@ -237,12 +257,12 @@ class Chatter(Writer):
         for text in inputs:
             yield from finished(self._reply(turns, text, settings, seed))
 
-    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Iterator[str]]:
+    def speak(self, inputs: Iterable[str], settings: Writing | None = None) -> Iterator[Speech]:
         """An answer to each turn of one conversation, piece by piece as it is written."""
         settings, seed = self._settled(settings)
         turns: list[Turn] = []
         for text in inputs:
-            yield (piece for _, piece in self._reply(turns, text, settings, seed))
+            yield _spoken("", self._reply(turns, text, settings, seed))
 
     def lines(self, answer: Written, number: int, settings: Writing | None = None) -> list[str]:
         """The answer in one line."""
@@ -252,14 +272,7 @@ class Chatter(Writer):
         """What the model reads before it answers the first thing that the user says."""
         return self._asked([Turn("user", text)])
 
-    def said_of_cuts(self, answers: Iterable[Written]) -> str | None:
-        """What a person must be told of a conversation that was not read as it stands, in one line."""
-        said = super().said_of_cuts(answers)
-        return said and said.replace("inputs are longer", "times the conversation was longer")
-
-    def _reply(
-        self, turns: list[Turn], text: str, settings: Writing, seed: int
-    ) -> Generator[tuple[int, str], None, list[Written]]:
+    def _reply(self, turns: list[Turn], text: str, settings: Writing, seed: int) -> Pieces:
         """The answer to what the user says next; both join the turns, unless one says nothing."""
         if not text.strip():
             return [Written(source=text, text="", seed=seed)]
