@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qkvae.config import TASKS
+from qkvae.config import TASKS, from_dict, to_dict
 from qkvae.data.findings import Report
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.loaded import LoadedRun, Paths, data_settings, listed, load
 from qkvae.models import build
 from qkvae.run import Mismatch, Run
+from qkvae.run.manifest import Manifest
 from qkvae.run.place import require_free
 from qkvae.tasks import Task, find_task
 from qkvae.tasks.task import Corpus
@@ -22,6 +23,7 @@ from qkvae.train.device import Machine, choose_machine, keep_freed_memory, same_
 from qkvae.train.ending import is_finished, reserved
 from qkvae.train.loop import Loop
 from qkvae.train.plan import Plan, plans_of
+from qkvae.train.processes import Processes, joined
 from qkvae.train.progress import Reporter, make_reporter
 from qkvae.train.sinks import require_sink
 
@@ -56,31 +58,38 @@ def train(
     begun = time.monotonic()
     config = _configured(task, data, minutes, steps)
     out = Path(out) if out is not None else Path("runs") / task
-    require_free(out, overwrite)
-    require_sink(config.saving.sink)
-    replayed = Run.open(replay, task) if replay is not None else None
-    plans = _plans(replayed) if replayed is not None else None
-    reporter = make_reporter(quiet)
     kind = find_task(task)
-    corpus = _read(kind, config, reporter)
-    tokenizer = kind.learn(config, corpus, reporter)
-    examples = kind.encode(config, corpus, tokenizer, reporter)
-    config = kind.filled(config, corpus, tokenizer)
-    # Other arithmetic gives other bits, so a run is repeated on what it was made on.
-    if replayed is not None:
-        machine = same_machine(replayed.resolved.get("machine", {}))
-    else:
-        machine = choose_machine(config.training)
-    resolved = {
-        "machine": {"device": machine.device, "precision": machine.precision, "threads": machine.threads},
-        "command": _command(task, config, out),
-        "licence": licence,
-        "replay": [plan.record() for plan in plans] if plans else None,
-    }
-    # Only now, when nothing of the user's can be wrong any more, may an old run make room for the new one.
-    run = Run.create(out, task, config, overwrite, resolved)
-    _keep(run, tokenizer, corpus)
-    return _continue(run, kind.summary(corpus, tokenizer), tokenizer, examples, machine, reporter, begun)
+    with joined() as processes:
+        if processes.leads:
+            require_free(out, overwrite)
+            require_sink(config.saving.sink)
+        replayed = Run.open(replay, task) if replay is not None and processes.leads else None
+        plans = _plans(replayed) if replayed is not None else None
+        reporter = make_reporter(quiet or not processes.leads)
+        corpus = _read(kind, config, reporter, processes)
+        learned = kind.learn(config, corpus, reporter) if processes.leads else None
+        tokenizer = _told(learned, processes)
+        examples = kind.encode(config, corpus, tokenizer, reporter)
+        config = kind.filled(config, corpus, tokenizer)
+        run = None
+        if processes.leads:
+            # Other arithmetic gives other bits, so a run is repeated on what it was made on.
+            if replayed is not None:
+                machine = same_machine(replayed.resolved.get("machine", {}), processes)
+            else:
+                machine = choose_machine(config.training, processes)
+            resolved = {
+                "machine": asdict(machine),
+                "command": _command(task, config, out, processes),
+                "licence": licence,
+                "replay": [plan.record() for plan in plans] if plans else None,
+            }
+            # Only now, when nothing of the user's can be wrong any more, may an old run make room.
+            run = Run.create(out, task, config, overwrite, resolved)
+            _keep(run, tokenizer, corpus)
+        run = _shared(run, processes)
+        summary = kind.summary(corpus, tokenizer)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun)
 
 
 def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
@@ -92,25 +101,27 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
         KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
     """
     begun = time.monotonic()
-    run = Run.open(path, resume=True)
-    reporter = make_reporter(quiet)
-    if is_finished(run):
-        reporter.say(f"{run.path} is finished: nothing is left to train")
-        return LoadedRun(run)
-    machine = same_machine(run.resolved.get("machine", {}))
-    kind, config = find_task(run.task), run.config
-    corpus = _read(kind, config, reporter)
-    if not run.is_prepared:
-        _keep(run, kind.learn(config, corpus, reporter), corpus)
-    run.check_data(corpus.fingerprint)
-    tokenizer = run.tokenizer
-    if len(tokenizer) != config.model.vocab:
-        raise Mismatch(
-            f"{run.path / 'config.json'}: model.vocab is {config.model.vocab}, but tokenizer.json has "
-            f"{len(tokenizer)} tokens: put both files back as they were"
-        )
-    examples = kind.encode(config, corpus, tokenizer, reporter)
-    return _continue(run, kind.summary(corpus, tokenizer), tokenizer, examples, machine, reporter, begun)
+    with joined() as processes:
+        run = _shared(Run.open(path, resume=True) if processes.leads else None, processes)
+        reporter = make_reporter(quiet or not processes.leads)
+        if processes.told(processes.leads and is_finished(run)):
+            reporter.say(f"{run.path} is finished: nothing is left to train")
+            return LoadedRun(run)
+        kind, config = find_task(run.task), run.config
+        corpus = _read(kind, config, reporter, processes)
+        if processes.leads:
+            if not run.is_prepared:
+                _keep(run, kind.learn(config, corpus, reporter), corpus)
+            run.check_data(corpus.fingerprint)
+        tokenizer = _told(run.tokenizer if processes.leads else None, processes)
+        if tokenizer is not None and len(tokenizer) != config.model.vocab:
+            raise Mismatch(
+                f"{run.path / 'config.json'}: model.vocab is {config.model.vocab}, but tokenizer.json has "
+                f"{len(tokenizer)} tokens: put both files back as they were"
+            )
+        examples = kind.encode(config, corpus, tokenizer, reporter)
+        summary = kind.summary(corpus, tokenizer)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun)
 
 
 def compare(
@@ -157,12 +168,44 @@ def _plans(run: Run) -> list[Plan]:
     return plans
 
 
-def _read(task: Task, config: Any, reporter: Reporter) -> Corpus:
-    """The user's data; what was handled in them is said."""
-    corpus: Corpus = task.read(config, reporter)
+def _read(task: Task, config: Any, reporter: Reporter, processes: Processes) -> Corpus:
+    """The user's data; what was handled in them is said.  The first process reads before the others, which
+    find what it downloads.
+
+    Raises:
+        ValueError: another machine has other data.
+    """
+    corpus: Corpus | None = task.read(config, reporter) if processes.leads else None
+    known = processes.told(None if corpus is None else corpus.fingerprint)
+    if corpus is None:
+        corpus = task.read(config, reporter)
+        if corpus.fingerprint != known:
+            raise ValueError(
+                f"process {processes.rank} reads data of fingerprint {corpus.fingerprint}, but the first one "
+                f"has {known}: put the same files under the same paths on every machine"
+            )
     for note in corpus.notes:
         reporter.say(f"note: {note}")
     return corpus
+
+
+def _told(tokenizer: Tokenizer | None, processes: Processes) -> Tokenizer | None:
+    """The tokenizer of the first process."""
+    text = processes.told(None if tokenizer is None else tokenizer.to_json())
+    return tokenizer if processes.leads or text is None else Tokenizer.from_json(text)
+
+
+def _shared(run: Run | None, processes: Processes) -> Run:
+    """The run of the first process; the others know what it is and never look into its folder."""
+    facts = None
+    if run is not None:
+        facts = {"path": str(run.path), "task": run.task, "config": to_dict(run.config)}
+        facts["resolved"] = run.resolved
+    facts = processes.told(facts)
+    if run is not None:
+        return run
+    config = from_dict(TASKS[facts["task"]], facts["config"])
+    return Run(Path(facts["path"]), Manifest(task=facts["task"], config=config, resolved=facts["resolved"]))
 
 
 def _keep(run: Run, tokenizer: Tokenizer | None, corpus: Corpus) -> None:
@@ -177,7 +220,7 @@ def _continue(
     summary: str,
     tokenizer: Tokenizer | None,
     examples: Any,
-    machine: Machine,
+    processes: Processes,
     reporter: Reporter,
     begun: float,
 ) -> LoadedRun:
@@ -186,6 +229,8 @@ def _continue(
 
     keep_freed_memory()
     config, task = run.config, find_task(run.task)
+    machine = same_machine(run.resolved.get("machine", {}), processes)
+    _say_if_other(run, machine, processes, reporter)
     torch.set_num_threads(machine.threads)
     torch.manual_seed(config.training.seed)
     model = build(config.model)
@@ -199,6 +244,7 @@ def _continue(
         run,
         machine,
         reporter,
+        processes=processes,
         replay=plans,
         begun=begun,
         ending=reserved(minutes),
@@ -207,13 +253,25 @@ def _continue(
         loop.fit()
     finally:
         reporter.close()
-    for note in run.notes:
-        reporter.say(f"note: {note}")
-    seconds = None
-    if minutes is not None:
-        seconds = max(1.0, 60 * minutes - loop.planner.used() - 0.3 * reserved(minutes))
-    task.finish(run, examples, reporter, seconds)
+    if processes.leads:
+        for note in run.notes:
+            reporter.say(f"note: {note}")
+        seconds = None
+        if minutes is not None:
+            seconds = max(1.0, 60 * minutes - loop.planner.used() - 0.3 * reserved(minutes))
+        task.finish(run, examples, reporter, seconds)
     return LoadedRun(run)
+
+
+def _say_if_other(run: Run, machine: Machine, processes: Processes, reporter: Reporter) -> None:
+    """Say that a run goes on in another number of processes than before, and remember it."""
+    before = run.resolved["machine"].get("processes", 1)
+    if before != processes.count and processes.leads:
+        reporter.say(
+            f"note: {before} process(es) trained this run, now {processes.count}: equal within rounding, "
+            "apart from the noise of dropout, and not in bits"
+        )
+        run.update_resolved({"machine": asdict(machine)})
 
 
 def _configured(task: str, data: Any, minutes: float | None, steps: int | None) -> Any:
@@ -230,12 +288,16 @@ def _configured(task: str, data: Any, minutes: float | None, steps: int | None) 
     return config
 
 
-def _command(task: str, config: Any, out: Path) -> str:
+def _command(task: str, config: Any, out: Path, processes: Processes) -> str:
     """The command that made this run: as it was typed, or the nearest to what Python was asked."""
-    program = Path(sys.argv[0])
+    program, start = Path(sys.argv[0]), ["qkvae"]
+    if processes.count > 1:
+        machines = processes.count // processes.local_count
+        start = ["torchrun", *(["--nnodes", str(machines)] if machines > 1 else [])]
+        start += ["--nproc-per-node", str(processes.local_count), "-m", "qkvae"]
     if program.stem == "qkvae" or (program.name, program.parent.name) == ("__main__.py", "qkvae"):
-        return shlex.join(["qkvae", *sys.argv[1:]])
-    words = ["qkvae", "train", task, *config.data.paths]
+        return shlex.join([*start, *sys.argv[1:]])
+    words = [*start, "train", task, *config.data.paths]
     if config.data.valid:
         words += ["--valid", *config.data.valid]
     training = config.training

@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from qkvae import __version__
 from qkvae.cli.errors import explain, is_expected
-from qkvae.cli.terminal import as_epilogue, say
+from qkvae.cli.terminal import as_epilogue, complain, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def _fail(error: Exception) -> int:
         traceback.print_exception(error)
     code, line = explain(error)
     hint = "" if debug or is_expected(error) else " (QKVAE_DEBUG=1 shows where)"
-    say(f"qkvae: {line}{hint}")
+    complain(f"qkvae: {line}{hint}")
     return code
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
 
+def speaks() -> bool:
+    """Whether this process speaks: of several that torchrun started, the first does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(text: str) -> None:
     """One message to a person, on stderr."""
+    if speaks():
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """What went wrong, on stderr, whichever of several processes says it."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -39,7 +51,8 @@ def as_epilogue(examples: str) -> str:
 
 def put(text: str) -> None:
     """One line of the result, on stdout, at once."""
-    print(text, flush=True)
+    if speaks():
+        print(text, flush=True)
 
 
 def put_document(document: Mapping[str, Any], as_json: bool) -> None:

@@ -7,13 +7,14 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from qkvae.config import Training
+from qkvae.train.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -27,37 +28,42 @@ class Machine:
     """fp32, or bf16 for products with fp32 weights."""
 
     threads: int
-    """Threads of a processor."""
+    """Threads of a processor, in each process."""
+
+    processes: int = 1
+    """How many train together."""
 
     def describe(self) -> str:
         """One line for people."""
+        several = f"{self.processes} processes on " if self.processes > 1 else ""
         if self.device == "cuda":
-            return f"{torch.cuda.get_device_name()}, {self.precision}"
+            return f"{several}{torch.cuda.get_device_name()}, {self.precision}"
         name = platform.processor() or platform.machine()
         place = "Apple GPU" if self.device == "mps" else f"{name} processor, {self.threads} threads"
-        return f"{place}, {self.precision}"
+        return f"{several}{place}{' each' if several else ''}, {self.precision}"
 
 
-def choose_machine(training: Training) -> Machine:
+def choose_machine(training: Training, processes: Processes = ALONE) -> Machine:
     """Take what was asked for; measure what was left to us.
 
     Raises:
-        ValueError: a device was asked for that is not there.
+        ValueError: a device was asked for that is not there, or not for so many processes.
     """
     device = _choose_device(training.device)
-    threads = _choose_threads() if device == "cpu" else torch.get_num_threads()
+    _require_one_each(device, processes)
+    threads = _choose_threads(processes) if device == "cpu" else torch.get_num_threads()
     torch.set_num_threads(threads)
     precision = training.precision
     if precision == "auto":
         precision = _choose_precision(device)
-    return Machine(device, precision, threads)
+    return Machine(device, precision, threads, processes.count)
 
 
-def same_machine(facts: dict[str, Any]) -> Machine:
-    """What a run was begun on, to go on with the same bits.
+def same_machine(facts: dict[str, Any], processes: Processes = ALONE) -> Machine:
+    """What a run was begun on, to go on with the same bits; other threads where other processes share it.
 
     Raises:
-        ValueError: its device is not there, or the facts do not say what it was.
+        ValueError: its device is not there, or not for so many processes; the facts do not say what it was.
     """
     try:
         machine = Machine(**facts)
@@ -67,7 +73,30 @@ def same_machine(facts: dict[str, Any]) -> Machine:
             "put the file back as it was"
         ) from None
     _choose_device(machine.device)
-    return machine
+    _require_one_each(machine.device, processes)
+    if machine.device == "cpu" and processes.count != machine.processes:
+        machine = replace(machine, threads=_choose_threads(processes))
+    elif processes.count > 1:
+        machine = replace(machine, threads=min(machine.threads, processes.most_threads))
+    return replace(machine, processes=processes.count)
+
+
+def _require_one_each(device: str, processes: Processes) -> None:
+    """Give every process a graphics processor of its own, where they compute on them.
+
+    Raises:
+        ValueError: there are fewer than processes.
+    """
+    if processes.count == 1 or device == "cpu":
+        return
+    have = torch.cuda.device_count() if device == "cuda" else 1
+    if have < processes.local_count:
+        raise ValueError(
+            f"{processes.local_count} processes on this machine, but {have} {device} device(s): start with "
+            f"--nproc-per-node {have}, or compute with --device cpu"
+        )
+    if device == "cuda":
+        torch.cuda.set_device(processes.local_rank)
 
 
 def _choose_device(asked: str) -> str:
@@ -94,9 +123,15 @@ def _choose_precision(device: str) -> str:
     return "bf16" if _seconds(lambda: x @ w) > 1.5 * _seconds(lambda: xb @ wb) else "fp32"
 
 
-def _choose_threads() -> int:
-    """All threads, or one, whichever is quicker just now: on a busy machine several wait for each other."""
+def _choose_threads(processes: Processes) -> int:
+    """All threads, or one, whichever is quicker just now: on a busy machine several wait for each other.
+
+    Several processes get an equal part of the cores.  OMP_NUM_THREADS=1 says nothing then: torchrun sets it
+    for all that it starts.
+    """
     several = torch.get_num_threads()
+    if processes.count > 1:
+        return processes.most_threads if several == 1 else min(several, processes.most_threads)
     if several == 1 or "OMP_NUM_THREADS" in os.environ:
         return several
     x, w = torch.randn(1024, 256), torch.randn(256, 1024)

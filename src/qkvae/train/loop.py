@@ -23,6 +23,7 @@ from qkvae.train.objective import Objective
 from qkvae.train.optimizer import Optimizers
 from qkvae.train.plan import Plan, Planner, plans_of
 from qkvae.train.precision import Weights
+from qkvae.train.processes import ALONE, LostProcess, Processes
 from qkvae.train.progress import Reporter
 from qkvae.train.schedule import rate
 from qkvae.train.sinks import make_sink
@@ -33,16 +34,20 @@ _MOST_SPLITS = 64  # a batch cut into more parts than this would be rows alone
 class Loop:
     """One training, from its first step or from where it was interrupted.
 
-    All randomness of a step is a pure function of (seed, step), and so are its batches: resuming needs
-    the weights, the optimiser's memory, the average and a few numbers, saved together.
+    All randomness of a step is a pure function of (seed, step, process), and so are its batches: resuming
+    needs the weights, the optimiser's memory, the average and a few numbers, saved together.
+
+    Several processes run one loop each and take the same steps.  What needs the clock, the folder or a person
+    (plans, evaluations, saves, stopping) is done by the first of them, and the others follow.
 
     Args:
         objective: what is trained, on what.
-        run: where everything is kept.
+        run: where everything is kept; only the first process reads and writes there.
         replay: plans of another run's log to follow instead of the clock.
         clock: seconds since any fixed instant.
         begun: the instant, on that clock, from which the minutes count.
         ending: seconds that the work after the last step will take.
+        processes: those that train together.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Loop:
         machine: Machine,
         reporter: Reporter,
         *,
+        processes: Processes = ALONE,
         replay: list[Plan] | None = None,
         clock: Callable[[], float] = time.monotonic,
         begun: float | None = None,
@@ -61,24 +67,26 @@ class Loop:
         self.training: Training = run.config.training
         self.optimizer: Optimizer = run.config.optimizer
         self.saving: Saving = run.config.saving
-        self.clock, self.ending = clock, ending
-        self.sink = make_sink(self.saving.sink, run.path)
+        self.clock, self.ending, self.processes = clock, ending, processes
+        self.sink = make_sink(self.saving.sink if processes.leads else "none", run.path)
         model = objective.model.to(machine.device)
         self.weights = Weights(model, machine.precision)
         self.optimizers = Optimizers(self.optimizer, model, self.weights.masters)
-        self.average = Average(self.weights.masters) if self.training.average == "ema" else None
+        averaged = self.training.average == "ema" and processes.leads
+        self.average = Average(self.weights.masters) if averaged else None
         self.step = 0
         self.splits = 1  # parts that a batch is cut into to fit the memory
         self.validations = 0
         self.validation_seconds = 0.0
         self.best: float | None = None
         self.without_better = 0
-        saved = run.load_state()
+        saved = run.load_state() if processes.leads else None
+        facts = processes.told(saved and saved[1])
         used, known = 0.0 if begun is None else clock() - begun, list(replay or [])
-        if saved is None:
-            run.rewind(-1)
+        if facts is None:
+            self._start()
         else:
-            before, plan = self._restore(*saved)
+            before, plan = self._restore(saved[0] if saved else {}, facts)
             used, known = used + before, [plan, *(p for p in known if p.step > plan.step)]
         minutes = self.training.time_limit
         self.planner = Planner(
@@ -98,8 +106,9 @@ class Loop:
         Raises:
             KeyboardInterrupt: the user pressed Ctrl-C; everything is saved.
             ValueError: the loss became infinite or not a number.
+            LostProcess: another process has ended; everything is saved.
         """
-        if self.step == 0:
+        if self.step == 0 and self.processes.leads:
             self.run.log(self.planner.current.record())
         self.objective.model.train()
         with interruptible() as self.interruption:
@@ -107,29 +116,57 @@ class Loop:
                 self._take_steps(Meter(self.clock))
             except Paused:
                 self._stop_early()
+            except LostProcess:
+                if self.processes.leads:
+                    self._save_state()  # the weights are whole: a step waits until it has heard of all
+                raise
             if self.interruption.asked:
                 raise KeyboardInterrupt
 
     def _take_steps(self, meter: Meter) -> None:
         """Steps, and what is due after each, until the plan or the patience ends."""
         if self.step:  # Ctrl-C in the middle of an evaluation left it to be made now
-            self._evaluate_and_plan(meter)
+            self._lead(lambda: self._evaluate_and_plan(meter))
         batches = self.objective.batches(self.step * self.training.accumulate)
         while self.step < self.planner.current.steps and not self._patience_ends():
             loss, tokens = self._train_step(batches)
             self.step += 1
             meter.add(loss, tokens)
-            self._after_step(meter)
-            if self.interruption.asked:
-                self._stop_early()
+            self._lead(lambda: self._after_step(meter))
         if not self._patience_ends():
-            self._evaluate_and_plan(meter, last=True)
+            self._lead(lambda: self._evaluate_and_plan(meter, last=True))
+
+    def _lead(self, work: Callable[[], None]) -> None:
+        """The first process works while the others wait; then all know what it decided.
+
+        Raises:
+            Paused: somebody pressed Ctrl-C, at whichever process.
+        """
+        try:
+            if self.processes.leads:
+                work()
+        except Paused:
+            self._agree()
+            raise
+        if self._agree():
+            raise Paused
+
+    def _agree(self) -> bool:
+        """The first process's plan and patience are everybody's; whether to stop."""
+        plan = self.planner.current
+        step, progress, steps, without_better, stop = self.processes.told_numbers(
+            plan.step, plan.progress, plan.steps, self.without_better, self.interruption.asked
+        )
+        self.planner.current = Plan(int(step), progress, int(steps))
+        self.without_better = int(without_better)
+        return bool(stop)
 
     def _train_step(self, batches: Iterator[Any]) -> tuple[float, int]:
-        """One optimiser step; the mean loss and the tokens it was over."""
+        """One optimiser step; the mean loss and the tokens it was over, those of all processes."""
         together = [next(batches) for _ in range(self.training.accumulate)]
         tokens = sum(self.objective.size(batch) for batch in together)
-        total = self._gradient(together)
+        splits = self.splits
+        total = self._exchange(self._gradient(together), ran_short=self.splits > splits)
         norm = self.weights.collect_gradients(1 / tokens, self.optimizer.clip)
         if not math.isfinite(norm):
             raise ValueError(
@@ -142,6 +179,18 @@ class Loop:
             self.average.update(self.weights.masters, self.planner.current.at(self.step + 1))
         return total / tokens, tokens
 
+    def _exchange(self, total: float, ran_short: bool) -> float:
+        """Add up what the processes computed, and hear who was asked to stop or ran short of memory."""
+        asked = self.interruption.asked
+        total, all_asked, all_short = self.processes.total(total, asked, ran_short)
+        if all_asked > asked:
+            self.interruption.asked = True
+        if all_short > ran_short:
+            self.reporter.say("out of memory in another process: it computes its share in smaller parts now")
+        self.weights.gather()
+        self.processes.add_up(list(self.weights.masters.values()))
+        return total
+
     def _rate(self) -> float:
         """The factor on the learning rate of the present step: that of the middle of it."""
         plan = self.planner.current
@@ -150,7 +199,7 @@ class Loop:
     def _gradient(self, together: list[Any]) -> float:
         """The gradient of the batches' summed loss, and its value; in smaller parts where memory is short."""
         while True:
-            torch.manual_seed(_seed(self.training.seed, self.step))
+            torch.manual_seed(_seed(self.training.seed, self.step, self.processes.rank))
             try:
                 return sum(self._backward(batch) for batch in together)
             except (RuntimeError, MemoryError) as error:
@@ -171,12 +220,13 @@ class Loop:
             )
 
     def _backward(self, batch: Any) -> float:
-        """Add the gradient of a batch's summed loss, part by part; the value."""
+        """Add the gradient of the summed loss of this process's share, part by part; the value."""
         total = 0.0
-        for part in self.objective.parts(batch, self.splits):
-            loss = self.objective.loss(part)
-            loss.total.backward()
-            total += float(loss.total.detach())
+        for share in self.processes.share(self.objective, batch):
+            for part in self.objective.parts(share, self.splits):
+                loss = self.objective.loss(part)
+                loss.total.backward()
+                total += float(loss.total.detach())
         return total
 
     def _evaluate_and_plan(self, meter: Meter, last: bool = False) -> None:
@@ -272,9 +322,11 @@ class Loop:
 
     def _stop_early(self) -> None:
         """Save everything and hand the interruption on."""
-        self._save_state()
-        if self.best is None:  # a run that was never evaluated is still a run that can be used
-            self.run.save_model(state_with(self.objective.model, self._kept()))
+        if self.processes.leads:
+            self._save_state()
+            if self.best is None:  # a run that was never evaluated is still a run that can be used
+                self.run.save_model(state_with(self.objective.model, self._kept()))
+        self.processes.wait()
         raise KeyboardInterrupt
 
     def _save_state(self, records: Sequence[dict[str, Any]] = ()) -> None:
@@ -297,9 +349,15 @@ class Loop:
         self.run.save_state({name: t.detach() for name, t in tensors.items()}, facts)
         self.saved_at = self.clock()
 
+    def _start(self) -> None:
+        """Begin, whatever an earlier beginning left; processors that differ draw different first weights."""
+        if self.processes.leads:
+            self.run.rewind(-1)
+        self.weights.load(self.processes.told_tensors(self.weights.masters))
+
     def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[float, Plan]:
         """Go on from a save; the seconds used before it, and the plan that was followed."""
-        device = self.machine.device
+        device, tensors = self.machine.device, self.processes.told_tensors(tensors)
 
         def named(prefix: str) -> dict[str, Tensor]:
             return {n.removeprefix(prefix): t.to(device) for n, t in tensors.items() if n.startswith(prefix)}
@@ -314,15 +372,20 @@ class Loop:
         self.step, self.splits = facts["step"], facts["splits"]
         self.validations, self.validation_seconds = facts["validations"], facts["validation_seconds"]
         self.best, self.without_better = facts["best"], facts["without_better"]
-        records: list[dict[str, Any]] = facts.get("records", [])  # qkvae 0.1.0 saved none
+        if self.processes.leads:
+            self._make_up_for(facts.get("records", []))  # qkvae 0.1.0 saved none
+        return facts["used"], plans_of([facts["plan"]])[0]
+
+    def _make_up_for(self, records: list[dict[str, Any]]) -> None:
+        """Bring the folder to where the save is: what was to be logged and kept after it."""
         self.run.rewind(self.step, records)
         for evaluation in (record for record in records if "best" in record):
             self._follow(evaluation)
         if self.best is not None:
             self.run.load_model()  # the best so far must be whole before more time is spent
-        return facts["used"], plans_of([facts["plan"]])[0]
 
 
-def _seed(seed: int, step: int) -> int:
-    """A seed for the randomness of one step."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest(), "big")
+def _seed(seed: int, step: int, process: int) -> int:
+    """A seed for the randomness of one step in one process; the first has that of a process alone."""
+    text = f"{seed}/{step}/{process}" if process else f"{seed}/{step}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

@@ -31,8 +31,18 @@ class Weights:
         for p in model.parameters():  # not the buffers: tables of positions need all their digits
             p.data = p.data.bfloat16()
         self.copies = [p for p in model.parameters() if p.requires_grad]
-        for master in self.masters.values():
-            master.grad = torch.zeros_like(master)
+
+    @torch.no_grad()
+    def gather(self) -> None:
+        """Move the gradients of the model's weights to the fp32 weights; nothing in fp32."""
+        pairs = zip(self.masters.values(), self.copies, strict=True) if not self.exact else ()
+        computed = [(master, copy, copy.grad) for master, copy in pairs if copy.grad is not None]
+        if not computed:
+            return
+        exact = [torch.empty_like(master) for master, _, _ in computed]
+        foreach.copy_(exact, [gradient for _, _, gradient in computed])
+        for (master, copy, _), gradient in zip(computed, exact, strict=True):
+            master.grad, copy.grad = gradient, None
 
     @torch.no_grad()
     def collect_gradients(self, scale: float, clip: float) -> float:
@@ -40,11 +50,8 @@ class Weights:
 
         Returns their norm between the two.
         """
-        if self.exact:
-            gradients = [p.grad for p in self.masters.values() if p.grad is not None]
-        else:
-            gradients = [master.grad for master in self.masters.values() if master.grad is not None]
-            foreach.copy_(gradients, [p.grad for p in self.copies if p.grad is not None])
+        self.gather()
+        gradients = [master.grad for master in self.masters.values() if master.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) * scale
         factor = scale * min(1.0, clip / (norm + 1e-6)) if clip else scale
         if factor != 1.0:
@@ -56,7 +63,7 @@ class Weights:
         """Round the fp32 weights into the model and forget the gradients."""
         if not self.exact:
             foreach.copy_(self.copies, list(self.masters.values()))
-        for p in self.model.parameters():
+        for p in (*self.model.parameters(), *self.masters.values()):
             p.grad = None
 
     @torch.no_grad()
