@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from qkvae.data.encoded import Sentences
 from qkvae.data.packed import PackedBatch, PackedSentences
+from qkvae.data.ragged import Ints
 from qkvae.models import Encoder
 
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
+
+
+def evenly(count: int, most: int) -> Ints:
+    """At most so many of the numbers below ``count``, evenly spread, so that sorted data are met in all their
+    parts.
+
+    >>> evenly(10, 4).tolist(), evenly(3, 4).tolist()
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def read_packed(model: Encoder, batch: PackedBatch) -> Float[Tensor, "..."]:

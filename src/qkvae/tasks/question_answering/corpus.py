@@ -12,10 +12,12 @@ from qkvae.data.default_questions import default_questions
 from qkvae.data.squad import Questions, read_squad, split_questions
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.data.windows import Windows, cut_windows
+from qkvae.tasks.reading import evenly
 
 _DEFAULT_COUNT = 8_000  # questions of the embedded default
 _BPE_SIZE = 8000
 _MOST_VALID = 5_000  # questions that are split off, about
+_WATCHED = 1_000  # validation questions that are answered at each evaluation
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class Encoded:
     train: Windows
     valid: Windows
     valid_questions: Questions
+    watched: Windows
+    """Rows of the validation questions that are answered at each evaluation."""
+
+    watched_questions: Questions
+    """Those, evenly spread over all of them."""
+
     always: bool
     """Whether every training question has an answer, so that one must always be given."""
 
@@ -110,9 +118,12 @@ def windows_of(questions: Questions, tokenizer: Tokenizer, data: QuestionData) -
 
 def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: QuestionData) -> Encoded:
     """Cut both parts into windows."""
+    watched = corpus.valid.select(evenly(len(corpus.valid), _WATCHED).tolist())
     return Encoded(
         windows_of(corpus.train, tokenizer, data),
         windows_of(corpus.valid, tokenizer, data),
         corpus.valid,
+        windows_of(watched, tokenizer, data),
+        watched,
         not any(each.impossible for each in corpus.train.questions),
     )

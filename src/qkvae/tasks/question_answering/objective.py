@@ -58,8 +58,8 @@ class AnswerObjective:
         return Loss(total, total.detach(), len(rows))
 
     def validate(self) -> dict[str, float]:
-        """The loss on all validation windows; exact match and F₁ of the answers to all questions."""
-        windows, asked = self.encoded.valid, self.encoded.valid_questions
+        """The loss on the watched windows; exact match and F₁ of the answers to their questions."""
+        windows, asked = self.encoded.watched, self.encoded.watched_questions
         scores = read_windows(self.encoder, windows)
         loss = 0.0
         for row, each in enumerate(scores):

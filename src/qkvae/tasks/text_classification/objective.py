@@ -13,10 +13,12 @@ from qkvae.config import TextClassification, Training
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.tokenizer import SPECIALS, UNK
 from qkvae.models import Encoder
-from qkvae.tasks.reading import read_all, read_packed
+from qkvae.tasks.reading import evenly, read_all, read_packed
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, figures
 from qkvae.train.objective import Loss
+
+_WATCHED = 200_000  # tokens of validation texts that are read at each evaluation, about
 
 
 class ClassificationObjective:
@@ -39,6 +41,9 @@ class ClassificationObjective:
                 f"label_smoothing {config.learning.label_smoothing} has no effect on labels of kind {kind}: "
                 "leave it out"
             )
+        lengths = encoded.valid.ids.lengths
+        most = max(1, round(_WATCHED / float(lengths.mean())))
+        self.watched = torch.from_numpy(evenly(len(lengths), most))
         self.weights = torch.from_numpy(encoded.labels.weights()) if balanced else None
         self.metric = "macro_f1" if balanced else METRICS[kind]
 
@@ -67,8 +72,10 @@ class ClassificationObjective:
         return Loss(total, total.detach(), len(batch.sentences))
 
     def validate(self) -> dict[str, float]:
-        """The loss on all validation texts, and every figure of the labels told."""
-        told, targets = read_all(self.encoder, self.encoded.valid), self.encoded.valid_targets
+        """The loss on validation texts, and every figure of the labels told: on all of them, or where they are
+        many on texts evenly spread over them."""
+        told = read_all(self.encoder, self.encoded.valid[self.watched.numpy()])
+        targets = self.encoded.valid_targets[self.watched]
         found = figures(self.encoded.labels, targets, told)
         return {"valid_loss": float(self._total(told, targets)) / len(targets), **found}
 
