@@ -13,16 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qkvae import losses
+from qkvae import config, losses
 from qkvae.data import batches, plan
 from qkvae.generate import search
-from qkvae.models import seq2seq
+from qkvae.models import decoder, seq2seq
 from qkvae.models.seq2seq import Seq2Seq
-from qkvae.nn import attention, blocks, cache, dropout, embedding, norms, positions, projection
+from qkvae.nn import attention, blocks, cache, dropout, embedding, heads, norms, positions, projection
 from qkvae.nn.masks import Mask
 from qkvae.nn.multihead import CrossAttention
 from qkvae.run import weights
-from qkvae.train import average, precision, schedule, translation
+from qkvae.tasks.translation import objective
+from qkvae.train import average, precision, schedule
 
 Patch = pytest.MonkeyPatch
 
@@ -35,6 +36,7 @@ class Fault:
     plant: Callable[[Patch], None]
     caught_by: str
     parts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    family: type = config.Seq2Seq
 
 
 def everywhere(patch: Patch, original: Any, faulty: Any) -> None:
@@ -142,6 +144,10 @@ def window_as_lookback(original: Any, self: Any, *args: Any) -> Tensor:
     return original(self, *args).roll(1, -1)
 
 
+def counted_through(original: Any, documents: Tensor) -> Tensor:
+    return torch.arange(documents.shape[1]).expand_as(documents)
+
+
 def layer_halves(original: Any, length: int, dim: int, base: float = 10000.0) -> Tensor:
     return torch.cat([original(length, dim, base)[:, 0::2], original(length, dim, base)[:, 1::2]], 1)
 
@@ -204,6 +210,30 @@ FAULTS = [
     Fault("mask inverted for the fused kernel only", sdpa(hides_what_it_should_show), "fused = explicit"),
     Fault("documents ignored", plant(Mask, "_table", without_documents), "packed = separate"),
     Fault(
+        "places of packed documents do not restart",
+        plant(positions, "places_within", counted_through),
+        "packed = separate",
+        family=config.Decoder,
+    ),
+    Fault(
+        "padding before a prompt is seen",
+        plant(decoder.Prompted, "padding", lambda original, self, n: Mask()),
+        "cached = uncached at every step",
+        family=config.Decoder,
+    ),
+    Fault(
+        "a short prompt's places counted from the longest one's first",
+        plant(decoder.Prompted, "places", lambda original, self, n: None),
+        "cached = uncached at every step",
+        family=config.Decoder,
+    ),
+    Fault(
+        "padding pooled",
+        plant(heads.Vector, "forward", lambda original, self, x, *texts: original(self, x)),
+        "batch = single",
+        family=config.Encoder,
+    ),
+    Fault(
         "window one place off in blocks",
         plant(Mask, "window_table", window_as_lookback),
         "fused = explicit",
@@ -259,7 +289,7 @@ FAULTS = [
     Fault(
         "beam reorder forgotten",
         plant(cache.Cache, "reorder", lambda original, self, rows: None),
-        "probability of a translation = probability read",
+        "probability of what is written = probability read",
     ),
     Fault(
         "finished sentences dropped by the wrong rows",
@@ -269,7 +299,7 @@ FAULTS = [
     Fault(
         "source truncated silently",
         plant(search, "_padded", cut_sources),
-        "probability of a translation = probability read",
+        "probability of what is written = probability read",
     ),
     Fault("tied weights broken", plant(Seq2Seq, "__init__", untied), "saved and loaded = before"),
     Fault(
@@ -296,7 +326,7 @@ FAULTS = [
     ),
     Fault(
         "loss averaged per batch",
-        plant(translation.TranslationObjective, "loss", averaged),
+        plant(objective.TranslationObjective, "loss", averaged),
         "accumulated = big batch",
     ),
     Fault(

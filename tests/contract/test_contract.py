@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from qkvae import config
-from qkvae.models import FAMILIES, Seq2Seq, build
-from qkvae.prove import CHECKS, prove
-from qkvae.prove.case import make_case
+from qkvae.models import FAMILIES, build
+from qkvae.prove import CHECKS, make_case, prove
 from qkvae.prove.rows import Row, difference
 
 PARTS: list[dict[str, Any]] = [
@@ -32,13 +31,21 @@ PARTS: list[dict[str, Any]] = [
     {"heads": 1, "dim": 12, "hidden": 7},
     {"base": 100.0, "eps": 1e-2},
 ]
+HEADS: list[config.Head] = [
+    config.MaskedWords(),
+    config.Classes(count=3),
+    config.Spans(),
+    config.Vector(),
+    config.Classes(count=2, pooling="class"),
+    config.Vector(pooling="class"),
+]
 TIES = ["all", "target", "none"]
 MODELS = [
     (parts, tie) for number, parts in enumerate(PARTS) for tie in (TIES if number < 2 else [TIES[number % 3]])
 ]
 
 
-def shaken(settings: config.Seq2Seq) -> Seq2Seq:
+def shaken(settings: config.Family) -> Any:
     """A model in which nothing is zero or one that training would move from there."""
     model = build(settings)
     with torch.no_grad():
@@ -60,6 +67,27 @@ def tiny(tie: str = "all", **parts: Any) -> config.Seq2Seq:
     )
 
 
+def small(family: type, parts: dict[str, Any], number: int) -> config.Family:
+    """A decoder or encoder of these parts; what is the family's own takes turns."""
+    block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, "dropout": 0.2, **parts})
+    embedding: Any = ("scaled", "plain", "normed")[number % 3]
+    if family is config.Decoder:
+        tie: Any = ("embedding", "none")[number % 2]
+        biases: Any = ("all", "all", "none")[number % 3]
+        return config.Decoder(
+            block=block, depth=2, tie=tie, biases=biases, embedding=embedding, max_length=60, vocab=29
+        )
+    return config.Encoder(
+        block=block,
+        depth=2,
+        head=HEADS[number % 6],
+        embedding=embedding,
+        segments=number % 2,
+        max_length=40,
+        vocab=29,
+    )
+
+
 def named(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -67,13 +95,24 @@ def named(value: Any) -> str:
 
 
 def test_every_family_is_proven_here() -> None:
-    assert set(FAMILIES) == {config.Seq2Seq}
+    assert set(FAMILIES) == {config.Seq2Seq, config.Decoder, config.Encoder}
 
 
 @pytest.mark.parametrize(("parts", "tie"), MODELS, ids=named)
 def test_every_promise_is_kept(parts: dict[str, Any], tie: str) -> None:
     rows = prove(shaken(tiny(tie, **parts)), seed=len(named(parts)))
     assert [row.name for row in rows] == [check.name for check in CHECKS]
+    assert not [row for row in rows if not row.holds]
+
+
+@pytest.mark.parametrize("family", [config.Decoder, config.Encoder])
+@pytest.mark.parametrize("number", range(len(PARTS)), ids=[named(parts) for parts in PARTS])
+def test_every_promise_is_kept_by_the_other_families(family: type, number: int) -> None:
+    model = shaken(small(family, PARTS[number], number))
+    rows = prove(model, seed=number)
+    case = make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == {config.Decoder: 17, config.Encoder: 13}[family]
     assert not [row for row in rows if not row.holds]
 
 
@@ -123,7 +162,7 @@ COMPILED = """
 import torch
 from qkvae import config
 from qkvae.models import build
-from qkvae.prove.case import make_case
+from qkvae.prove import make_case
 from qkvae.prove.rows import difference
 
 block = config.Block(dim=16, heads=4, hidden=24, {parts})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +14,15 @@ from reference_checks import REFERENCES
 
 from qkvae import config
 from qkvae.models import build
-from qkvae.prove import CHECKS
-from qkvae.prove.case import make_case
+from qkvae.prove import CHECKS, make_case
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 PROVEN = {check.name: check for check in CHECKS}
+FAMILIES: dict[type, Any] = {
+    config.Seq2Seq: partial(config.Seq2Seq, encoder_depth=1, decoder_depth=2),
+    config.Decoder: partial(config.Decoder, depth=2),
+    config.Encoder: partial(config.Encoder, depth=2, head=config.Classes(count=3)),
+}
 MADE_ON = ("a reference", "the run")
 HEAD = """# Planted faults
 
@@ -49,7 +55,7 @@ def caught(fault: Fault) -> bool:
             REFERENCES[fault.caught_by]()
             return False
         block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, **fault.parts})
-        settings = config.Seq2Seq(block=block, encoder_depth=1, decoder_depth=2, vocab=29, max_length=40)
+        settings = FAMILIES[fault.family](block=block, vocab=29, max_length=40)
         check = PROVEN[fault.caught_by]
         measured = check.measure(make_case(build(settings).eval(), 0))
         return math.isnan(measured) or measured > check.tolerance

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from qkvae import config
+from qkvae.models import build
 from qkvae.nn.attention import attention
 from qkvae.nn.blocks import PostNormBlock, PreNormBlock, Stack
 from qkvae.nn.masks import Mask
@@ -163,3 +164,26 @@ def test_the_whole_model_is_torchs_transformer(order: str, activation: str) -> N
     assert {id(pair.ours) for pair in pairs} == {id(p) for p in ours.parameters()}
     source, target = torch.randint(19, (2, 7)), torch.randint(19, (2, 5))
     same(ours(source, target, LENGTHS), theirs(source, target, LENGTHS), pairs)
+
+
+@ORDERS
+@ACTIVATIONS
+@pytest.mark.parametrize("family", [config.Decoder, config.Encoder])
+def test_decoder_and_encoder_are_torchs_stack_around_the_embedding(
+    family: type, order: str, activation: str
+) -> None:
+    """Features and the gradients of all weights, with padding and with the future hidden."""
+    settings = block(order, activation)
+    model = build(family(block=settings, depth=3, embedding="plain", vocab=19))
+    theirs = make_encoder(settings, 3)
+    shake(model)
+    pairs = copied(stack(model.stack, theirs))
+    tokens, matrix = torch.randint(19, (2, 5)), model.input.embedding.weight.detach()
+    if family is config.Decoder:
+        found, expected = model.features(tokens), theirs(matrix[tokens], mask=FUTURE)
+    else:
+        lengths = torch.tensor([5, 3])
+        there = torch.arange(5)[None] < lengths[:, None]
+        expected = theirs(matrix[tokens], src_key_padding_mask=~there)[there]
+        found = model.features(tokens, lengths)[there]
+    same(found, expected, pairs)

@@ -1,83 +1,159 @@
-"""The sentences that the checks are made on, and what the equations say of them, one sentence at a time."""
+"""What a check asks of a model, whichever family it is of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from qkvae.data.batches import SentencePairs, Seq2SeqBatch, collate
 from qkvae.data.ragged import Ragged
-from qkvae.data.tokenizer import BOS, EOS, SPECIALS
-from qkvae.models import Seq2Seq
+from qkvae.data.tokenizer import SPECIALS
+from qkvae.nn.cache import Cache
+from qkvae.nn.embedding import Embedding
 
-_PAIRS = 5
+_TEXTS = 5
 _LONGEST = 24
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """One pair as the equations have it: no padding, no batch."""
+class Case(ABC):
+    """A model in fp32 that drops nothing, and random texts of different lengths for it.
 
-    source: Int[Tensor, "1 n"]
-    target_in: Int[Tensor, "1 m"]
-    target_out: Int[Tensor, "1 m"]
+    An *answer* is what the model says at every place of one text: [places, numbers].
+    """
 
-
-@dataclass(frozen=True)
-class Case:
-    """A model in fp32 that drops nothing, and sentence pairs of different lengths for it."""
-
-    model: Seq2Seq
-    pairs: SentencePairs
+    model: Any
     seed: int
+
+    taps: tuple[str, ...] = ()
+    """Where tokens become vectors: of each sequence that the model reads."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self.model.head.weight.device
+        return next(iter(self.model.parameters())).device
 
     @property
-    def batch(self) -> Seq2SeqBatch:
-        """All pairs as the training sees them."""
-        return collate(self.pairs, np.arange(len(self.pairs))).to(self.device)
-
-    def sentences(self) -> Iterator[Sentence]:
-        """Each pair by itself, made here and not by the code that makes batches."""
-        for row in range(len(self.pairs)):
-            source, target = self.pairs.sources[row].tolist(), self.pairs.targets[row].tolist()
-            rows = ([*source, EOS], [BOS, *target], [*target, EOS])
-            yield Sentence(*(torch.tensor([ids], device=self.device) for ids in rows))
-
-    def logits(self, sentence: Sentence) -> Float[Tensor, "1 m v"]:
-        """The model's answer to one sentence alone."""
-        return self.model(sentence.source, sentence.target_in)
-
-    def log_p(self, sentence: Sentence) -> Float[Tensor, "m v"]:
-        """ln p of every token at every place, in double precision."""
-        return self.logits(sentence)[0].double().log_softmax(-1)
+    def window(self) -> int | None:
+        """How far self-attention sees."""
+        return self.model.settings.block.window
 
     def generator(self) -> torch.Generator:
         """Random numbers of this case's own."""
         return torch.Generator().manual_seed(self.seed)
 
+    def garbage(self, ids: Int[Tensor, "b n"], lengths: Int[Tensor, " b"], more: int) -> Int[Tensor, "b m"]:
+        """The same rows with ``more`` places of padding, which holds any tokens."""
+        shape = (len(ids), ids.shape[1] + more)
+        noise = torch.randint(self.model.settings.vocab, shape, generator=self.generator()).to(ids.device)
+        return torch.where(real(lengths, shape[1]), F.pad(ids, (0, more)), noise)
 
-def make_case(model: Seq2Seq, seed: int) -> Case:
-    """Random pairs that fit the model: one long enough for its window, one of a single token, none empty."""
-    settings = model.settings
-    window = settings.block.window or 0
-    longest = max(1, min(settings.max_length - 8, max(_LONGEST, 4 * window + 4)))
+    def near(self, n: int) -> Bool[Tensor, "n n"]:
+        """Which places the window leaves to each."""
+        places = torch.arange(n, device=self.device)
+        return (places[:, None] - places).abs() <= (n if self.window is None else self.window)
+
+    @property
+    @abstractmethod
+    def texts(self) -> Sequence[Any]:
+        """The texts, each by itself."""
+
+    @abstractmethod
+    def alone(self, text: Any) -> list[Float[Tensor, "places numbers"]]:
+        """The answer to one text, and what else the model says of it."""
+
+    @abstractmethod
+    def together(self, padding: int = 0) -> list[Float[Tensor, "places numbers"]]:
+        """What `alone` gives of all texts, read in one batch; ``padding`` chooses how much there is and
+        where."""
+
+    @abstractmethod
+    def packed(self) -> list[Float[Tensor, "places numbers"]]:
+        """The answers to all texts, read in one row that a mask of documents divides."""
+
+    @abstractmethod
+    def lengths(self) -> dict[str, Int[Tensor, " b"]]:
+        """How many tokens of each row of the batch of `together` are real, by tap."""
+
+    @abstractmethod
+    def reach(self, text: Any) -> dict[str, int]:
+        """How many of a text's last tokens must decide the last number of its answer, by tap."""
+
+    @abstractmethod
+    def table(self, name: str) -> Bool[Tensor, "#b 1 n m"]:
+        """Who may see whom in the attention of this name, in the batch of `together`."""
+
+    @abstractmethod
+    def embeddings(self) -> list[tuple[Embedding, float]]:
+        """Each embedding, and by what its look-ups are to be multiplied."""
+
+    @abstractmethod
+    def not_tied(self) -> int:
+        """How many of the matrices that the config calls one are not, or the other way round."""
+
+
+class WritingCase(Case):
+    """A model that also writes."""
+
+    @abstractmethod
+    def inputs(self) -> list[list[int]]:
+        """What `generate` is given."""
+
+    @abstractmethod
+    def begin(self, beam: int) -> Cache:
+        """The inputs read, for so many hypotheses each."""
+
+    @abstractmethod
+    def continued(
+        self, texts: Int[Tensor, " rows"], tokens: Int[Tensor, "rows t"]
+    ) -> Float[Tensor, "rows v"]:
+        """Logits of the token after ``tokens``, which go on from these inputs, without a cache."""
+
+    @abstractmethod
+    def log_p(self, ids: list[int], answer: list[int]) -> Float[Tensor, ""]:
+        """ln p(answer | ids), all at once, in double precision."""
+
+
+def numbers(x: Tensor) -> list[int]:
+    """A vector of whole numbers as a list."""
+    return cast("list[int]", x.tolist())
+
+
+def real(lengths: Int[Tensor, " b"], length: int) -> Bool[Tensor, "b length"]:
+    """Which places of a padded batch hold tokens."""
+    return torch.arange(length, device=lengths.device) < lengths[:, None]
+
+
+def rows_of(texts: list[Tensor]) -> tuple[Int[Tensor, "b n"], Int[Tensor, " b"]]:
+    """Texts as a rectangle, and their lengths."""
+    lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
+    return torch.nn.utils.rnn.pad_sequence(texts, batch_first=True), lengths
+
+
+def in_a_row(texts: list[Tensor]) -> tuple[Int[Tensor, "1 n"], Int[Tensor, "1 n"]]:
+    """Texts one after the other, and the number of each."""
+    lengths = torch.tensor([len(text) for text in texts], device=texts[0].device)
+    return torch.cat(texts)[None], torch.arange(len(texts), device=lengths.device).repeat_interleave(lengths)[
+        None
+    ]
+
+
+def random_ids(settings: Any, seed: int, sides: int) -> list[Ragged]:
+    """Random texts that fit a model: one long enough for its window, one of a single token, none empty."""
+    longest = max(1, min(settings.max_length - 8, max(_LONGEST, 4 * (settings.block.window or 0) + 4)))
     first = min(len(SPECIALS), settings.vocab - 1)
     generator = np.random.default_rng(seed)
-
-    def side(lengths: list[int]) -> Ragged:
-        return Ragged.from_lists([generator.integers(first, settings.vocab, n).tolist() for n in lengths])
-
-    def some() -> list[int]:
-        return generator.integers(1, longest + 1, _PAIRS - 2).tolist()
-
-    return Case(model, SentencePairs(side([longest, 1, *some()]), side([1, longest, *some()])), seed)
+    made: list[Ragged] = []
+    for side in range(sides):
+        lengths = [longest, 1] if side == 0 else [1, longest]
+        lengths += [int(n) for n in generator.integers(1, longest + 1, _TEXTS - 2)]
+        texts = [[int(x) for x in generator.integers(first, settings.vocab, n)] for n in lengths]
+        made.append(Ragged.from_lists(texts))
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from qkvae.data.tokenizer import SPECIALS, Tokenizer
 from qkvae.models import Seq2Seq, build
 from qkvae.prove.case import Case
 from qkvae.prove.rows import difference
+from qkvae.prove.seq2seq import Seq2SeqCase
 from qkvae.run.weights import read_weights, write_weights
 from qkvae.tasks.translation.corpus import Encoded
 from qkvae.tasks.translation.evaluate import summed_loss
@@ -26,15 +28,15 @@ from qkvae.train.precision import Weights
 _SMOOTHING = TranslationData().label_smoothing
 
 
-def _written_out(case: Case) -> Tensor:
+def _written_out(case: Seq2SeqCase) -> Tensor:
     """Loss, −ln p and tokens of all pairs, token by token.
 
     −Σ_v q(v) ln p(v), q = (1 − ε)·[v = target] + ε/V.
     """
     loss = nll = torch.zeros((), dtype=torch.float64, device=case.device)
     tokens = 0
-    for sentence in case.sentences():
-        log_p = case.log_p(sentence)
+    for sentence in case.texts:
+        log_p = case.log_p_of(sentence)
         of_targets = log_p.gather(1, sentence.target_out.T)[:, 0]
         nll = nll - of_targets.sum()
         loss = loss - ((1 - _SMOOTHING) * of_targets + _SMOOTHING * log_p.mean(-1)).sum()
@@ -42,7 +44,7 @@ def _written_out(case: Case) -> Tensor:
     return torch.stack([loss, nll, torch.full_like(nll, tokens)])
 
 
-def _objective(case: Case, model: Seq2Seq) -> TranslationObjective:
+def _objective(case: Seq2SeqCase, model: Seq2Seq) -> TranslationObjective:
     """What training would do with a model and these pairs; no text is looked at."""
     tokenizer = Tokenizer.train(["-"], "word", len(SPECIALS) + 1, 1, exact=False)
     encoded = Encoded(case.pairs, case.pairs, Pairs([], []), 0)
@@ -57,20 +59,20 @@ def _off(found: list[float], expected: Tensor) -> float:
 
 
 @torch.no_grad()
-def evaluation_counts_once(case: Case) -> float:
+def evaluation_counts_once(case: Seq2SeqCase) -> float:
     """The sums of an evaluation against those of each sentence alone."""
     total = summed_loss(case.model, case.pairs, _SMOOTHING)
     return _off([total.loss, total.nll, float(total.tokens)], _written_out(case))
 
 
 @torch.no_grad()
-def training_loss_is_its_equation(case: Case) -> float:
+def training_loss_is_its_equation(case: Seq2SeqCase) -> float:
     """The loss that training minimises, dropout aside, against its equation."""
     loss = _objective(case, case.model).loss(case.batch)
     return _off([float(loss.total), float(loss.nll), float(loss.count)], _written_out(case))
 
 
-def pairs_not_seen_once(case: Case) -> float:
+def pairs_not_seen_once(case: Seq2SeqCase) -> float:
     """How many pairs an epoch or an evaluation leaves out or takes twice."""
     generator = np.random.default_rng(case.seed)
     lengths = generator.integers(1, 40, (2, 500))
@@ -79,7 +81,7 @@ def pairs_not_seen_once(case: Case) -> float:
     return float(sum(int((np.bincount(np.concatenate(plan), minlength=500) != 1).sum()) for plan in plans))
 
 
-def _gradient(case: Case, parts: int) -> Tensor:
+def _gradient(case: Seq2SeqCase, parts: int) -> Tensor:
     """The mean gradient per token that training makes, the batch taken in so many parts."""
     objective = _objective(case, copy.deepcopy(case.model))
     weights = Weights(objective.model, "fp32")
@@ -89,7 +91,7 @@ def _gradient(case: Case, parts: int) -> Tensor:
     return torch.cat([w.grad.flatten() for w in weights.masters.values() if w.grad is not None])
 
 
-def accumulated_is_big_batch(case: Case) -> float:
+def accumulated_is_big_batch(case: Seq2SeqCase) -> float:
     """The gradient in one part and in parts of unequal numbers of tokens, relative to the mean loss's own."""
     loss, _, tokens = _written_out(case)
     trained = [p for p in case.model.parameters() if p.requires_grad]
@@ -99,42 +101,35 @@ def accumulated_is_big_batch(case: Case) -> float:
 
 
 def same_seed_same_bits(case: Case) -> float:
-    """Two training passes with dropout and the same seed."""
-    gradients: list[Tensor] = []
+    """Two training passes with dropout and the same seed: what comes out, and the gradients."""
+    trained = [p for p in case.model.parameters() if p.requires_grad]
+    passes: list[list[Tensor]] = []
     case.model.train()
     try:
         for _ in range(2):
             torch.manual_seed(case.seed)  # pyright: ignore[reportUnknownMemberType]
-            gradients.append(_gradient(case, 1))
+            answers = case.together()
+            loss = torch.stack([answer.square().mean() for answer in answers]).mean()
+            passes.append([*answers, *torch.autograd.grad(loss, trained)])
     finally:
         case.model.eval()
-    return difference(*gradients)
+    return max(difference(one, other) for one, other in zip(*passes, strict=True))
 
 
 @torch.no_grad()
 def saved_is_loaded(case: Case) -> float:
-    """Logits of a model with fresh weights that loads what this one saved."""
-    batch, settings = case.batch, case.model.settings
+    """Answers of a model with fresh weights that loads what this one saved."""
+    settings = case.model.settings
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         write_weights(path, case.model.state_dict(), settings)
-        loaded = build(settings).to(case.device).eval()
+        loaded: torch.nn.Module = build(settings).to(case.device).eval()
         loaded.load_state_dict(read_weights(path, settings))
-    rows = (model(batch.source, batch.target_in, batch.source_lengths) for model in (loaded, case.model))
-    return difference(*rows) + _not_tied(loaded)
+    again = dataclasses.replace(case, model=loaded)
+    pairs = zip(again.together(), case.together(), strict=True)
+    return max(difference(one, other) for one, other in pairs) + again.not_tied()
 
 
 def weights_not_tied(case: Case) -> float:
     """How many of the matrices that the config calls one are not."""
-    return float(_not_tied(case.model))
-
-
-def _not_tied(model: Seq2Seq) -> int:
-    head, target, source = model.head.weight, model.target_embedding.weight, model.source_embedding.weight
-    match model.settings.tie:
-        case "all":
-            return (head is not target) + (source is not target)
-        case "target":
-            return (head is not target) + (source is target)
-        case "none":
-            return (head is target) + (source is target)
+    return float(case.not_tied())
