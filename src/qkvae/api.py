@@ -175,15 +175,14 @@ def _read(task: Task, config: Any, reporter: Reporter, processes: Processes) -> 
     Raises:
         ValueError: another machine has other data.
     """
-    corpus: Corpus | None = task.read(config, reporter) if processes.leads else None
-    known = processes.told(None if corpus is None else corpus.fingerprint)
-    if corpus is None:
-        corpus = task.read(config, reporter)
-        if corpus.fingerprint != known:
-            raise ValueError(
-                f"process {processes.rank} reads data of fingerprint {corpus.fingerprint}, but the first one "
-                f"has {known}: put the same files under the same paths on every machine"
-            )
+    first: Corpus | None = task.read(config, reporter) if processes.leads else None
+    known = processes.told(None if first is None else first.fingerprint)
+    corpus: Corpus = task.read(config, reporter) if first is None else first
+    if corpus.fingerprint != known:
+        raise ValueError(
+            f"process {processes.rank} reads data of fingerprint {corpus.fingerprint}, but the first one "
+            f"has {known}: put the same files under the same paths on every machine"
+        )
     for note in corpus.notes:
         reporter.say(f"note: {note}")
     return corpus

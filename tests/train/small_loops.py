@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from qkvae.config import Optimizer, Saving, Training, Translation
 from qkvae.nn.projection import Projection
 from qkvae.run import Run
+from qkvae.run.manifest import Manifest
 from qkvae.train.device import Machine
 from qkvae.train.loop import Loop
 from qkvae.train.objective import Loss
+from qkvae.train.processes import ALONE, Processes
 
 ROWS = 8
 
@@ -91,14 +93,20 @@ def small_loop(
     optimizer: Optimizer | None = None,
     saving: Saving | None = None,
     reporter: Heard | None = None,
+    processes: Processes = ALONE,
     **training: Any,
 ) -> Loop:
-    """A loop of 8 steps in a new run."""
+    """A loop of 8 steps in a new run, or from where the folder's run stands."""
     asked: dict[str, Any] = {"steps": 8, "validations": 4, "average": "none"} | training
     config = Translation(
         training=Training(**asked),
         optimizer=optimizer or Optimizer(name="adamw", lr=0.1),
         saving=saving or Saving(save_every=1000),
     )
-    run = Run.create(folder, "translation", config)
-    return Loop(objective, run, Machine("cpu", "fp32", 1), reporter or Heard())
+    if not processes.leads:
+        run = Run(folder, Manifest(task="translation", config=config))
+    elif (folder / "config.json").exists():
+        run = Run.open(folder)
+    else:
+        run = Run.create(folder, "translation", config)
+    return Loop(objective, run, Machine("cpu", "fp32", 1), reporter or Heard(), processes=processes)

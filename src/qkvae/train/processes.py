@@ -99,8 +99,7 @@ class Processes:
         summed = torch.tensor(numbers, dtype=torch.float64)
         with _noticing_the_lost():
             dist.all_reduce(summed)
-        sums: list[float] = summed.tolist()
-        return sums
+        return _numbers(summed)
 
     def wait(self) -> None:
         """Wait until all processes are here.
@@ -118,8 +117,7 @@ class Processes:
         """
         if self.count == 1:
             return list(numbers)
-        first: list[float] = _of_the_first(torch.tensor(numbers, dtype=torch.float64)).tolist()
-        return first
+        return _numbers(_of_the_first(torch.tensor(numbers, dtype=torch.float64)))
 
     def told(self, value: Any) -> Any:
         """What the first process gives, to all of them: anything that JSON can write.
@@ -178,8 +176,7 @@ def spread(summed: Float[Tensor, " n"], weights: Sequence[Tensor]) -> None:
     [tensor([3., 4.]), None]
     """
     *begins, end = itertools.accumulate((w.numel() for w in weights), initial=0)
-    there: list[float] = summed[end:].tolist()
-    for w, begin, known in zip(weights, begins, there, strict=True):
+    for w, begin, known in zip(weights, begins, _numbers(summed[end:]), strict=True):
         gradient = summed[begin : begin + w.numel()]
         w.grad = gradient.view_as(w) if known else None
 
@@ -212,6 +209,10 @@ def joined() -> Generator[Processes]:
             raise SystemExit(1) from None
         raise
     dist.destroy_process_group()  # after a failure the end of the process does it, which cannot wait in vain
+
+
+def _numbers(tensor: Tensor) -> list[float]:
+    return [float(number) for number in tensor.cpu()]
 
 
 def _of_the_first(tensor: Tensor) -> Tensor:
