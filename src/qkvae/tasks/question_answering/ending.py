@@ -13,7 +13,7 @@ from qkvae.config import to_dict
 from qkvae.data.squad import Questions
 from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Sample, Section
-from qkvae.models import Encoder, build
+from qkvae.models import Encoder
 from qkvae.run import Facts, Figure, Run, Source, write_card
 from qkvae.tasks.question_answering.corpus import Encoded
 from qkvae.tasks.question_answering.evaluate import answered, figures
@@ -32,7 +32,7 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model: Encoder = build(config.model).eval()
+    model = Encoder(config.model).eval()
     run.load_into(model)
     asked, longest = encoded.valid_questions, config.generation.longest
     scores = read_windows(model, encoded.valid)

@@ -11,7 +11,7 @@ from typing import Any
 from qkvae.config import Answering, QuestionData
 from qkvae.data.squad import Question, Questions
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.models import Encoder, build
+from qkvae.models import Encoder
 from qkvae.run import Run
 from qkvae.tasks.question_answering.corpus import windows_of
 from qkvae.tasks.question_answering.spans import Span, best_spans, read_windows
@@ -86,7 +86,7 @@ class Reader:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model: Encoder = build(config.model).eval()
+        model = Encoder(config.model).eval()
         run.load_into(model)
         return cls(model, run.tokenizer, config.data, config.generation)
 

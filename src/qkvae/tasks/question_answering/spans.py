@@ -48,7 +48,8 @@ def read_windows(model: Encoder, windows: Windows) -> list[Scores]:
         with torch.no_grad():
             for batch in PackedSentences(windows.sentences, longest, _TOKENS, seed=0).once():
                 scores = read_packed(model, batch.to(device)).float().cpu().flatten(0, 1).numpy()
-                for row, place in zip(batch.sentences.tolist(), batch.places.tolist(), strict=True):
+                rows, places = batch.sentences.numpy().tolist(), batch.places.numpy().tolist()
+                for row, place in zip(rows, places, strict=True):
                     found[row] = scores[place : place + int(lengths[row])]
     finally:
         model.train(was_training)

@@ -14,7 +14,7 @@ from torch import Tensor
 from qkvae.config import Choosing, LabelledData
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.models import Encoder, build
+from qkvae.models import Encoder
 from qkvae.run import Run
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.task import settled
@@ -96,7 +96,7 @@ class Classifier:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model: Encoder = build(config.model).eval()
+        model = Encoder(config.model).eval()
         run.load_into(model)
         labels = Labels.from_dict(run.passport["labels"])
         return cls(model, run.tokenizer, labels, config.data, config.generation)
@@ -169,7 +169,7 @@ class Classifier:
             return Answer(line, (), {}, float(row[0]) * self.labels.scale + self.labels.mean, cut)
         several = self.labels.kind == "several"
         p = row.sigmoid() if several else row.softmax(0)
-        order: list[int] = p.argsort(descending=True, stable=True).tolist()
+        order: list[int] = p.argsort(descending=True, stable=True).numpy().tolist()
         all_of_them = {self.labels.names[place]: float(p[place]) for place in order}
         names = list(all_of_them)
         if several and settings.top is None:

@@ -14,7 +14,7 @@ from qkvae.config import to_dict
 from qkvae.inspect.charts import Series, heat_map, line_chart
 from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Picture, Sample, Section, Table
-from qkvae.models import Encoder, build
+from qkvae.models import Encoder
 from qkvae.run import Facts, Figure, Run, Source, write_card
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.text_classification.corpus import Encoded
@@ -33,7 +33,7 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model: Encoder = build(config.model).eval()
+    model = Encoder(config.model).eval()
     run.load_into(model)
     told = read_all(model, encoded.valid)
     found = figures(encoded.labels, encoded.valid_targets, told)
@@ -135,7 +135,7 @@ def _far_off(encoded: Encoded, told: Tensor) -> Section:
     """The numbers that are farthest from the known ones."""
     labels = encoded.labels
     distance = (told[:, 0] - encoded.valid_targets).abs()
-    farthest: list[int] = distance.argsort(descending=True)[:_MISTAKES].tolist()
+    farthest: list[int] = distance.argsort(descending=True)[:_MISTAKES].numpy().tolist()
     samples = [
         Sample(
             parts=(*_parts(encoded, row), ("told", f"{float(told[row, 0]) * labels.scale + labels.mean:.4g}"))

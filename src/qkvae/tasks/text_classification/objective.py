@@ -72,8 +72,8 @@ class ClassificationObjective:
         return Loss(total, total.detach(), len(batch.sentences))
 
     def validate(self) -> dict[str, float]:
-        """The loss on validation texts, and every figure of the labels told: on all of them, or where they are
-        many on texts evenly spread over them."""
+        """The loss on validation texts and every figure of the labels told: on all of them, or where they are
+        many on some evenly spread."""
         told = read_all(self.encoder, self.encoded.valid[self.watched.numpy()])
         targets = self.encoded.valid_targets[self.watched]
         found = figures(self.encoded.labels, targets, told)
