@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -94,7 +95,7 @@ class Pen:
             self._cache, self._starts = self._read(starts), starts
         newest = torch.tensor([self.texts[row][-1] for row in self.live], device=self._device)
         features = self._model.read(newest, self._cache)
-        chosen = map(int, self._choose(self._model.predict(features).float()))
+        chosen = cast("list[int]", self._choose(self._model.predict(features).float()).tolist())
         written = dict(zip(self.live, chosen, strict=True))
         for row, token in written.items():
             self.texts[row].append(token)

@@ -105,7 +105,7 @@ class Rotary(nn.Module):
         self.width, self.base = width, base
         self.cosines: Tensor
         self.sines: Tensor
-        self._tabulate(length, torch.get_default_dtype(), torch.device("cpu"))
+        self._tabulate(length, torch.get_default_dtype(), torch.get_default_device())
 
     def _tabulate(self, length: int, dtype: torch.dtype, device: torch.device) -> None:
         waves = sinusoids(length, self.width, self.base).to(device=device, dtype=dtype)

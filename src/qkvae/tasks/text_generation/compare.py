@@ -87,7 +87,9 @@ def _measured(writer: Writer, texts: Texts) -> _Measured:
         stretch, sizes = _conversations(texts, encoded)
     else:
         stretch, sizes = _stretches(texts, encoded, writer.tokenizer)
-    sums, tokens = (np.bincount(stretch, each, len(sizes)) for each in (nll, np.ones_like(nll)))
+    sums, tokens = (
+        np.bincount(stretch, each, len(sizes)).astype(np.float64) for each in (nll, np.ones_like(nll))
+    )
     spelt = bytes_spelt(texts, encoded, writer.tokenizer) is not None
     return _Measured(sums, tokens, sizes, spelt)
 
