@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qkvae.config import Translation, TranslationData
+from qkvae.config import Family, Translation, TranslationData
 from qkvae.data.pairs import Pairs
 from qkvae.data.plan import bucketed, plan_epoch
 from qkvae.data.tokenizer import SPECIALS, Tokenizer
@@ -24,6 +24,7 @@ from qkvae.tasks.translation.corpus import Encoded
 from qkvae.tasks.translation.evaluate import summed_loss
 from qkvae.tasks.translation.objective import TranslationObjective
 from qkvae.train.precision import Weights
+from qkvae.train.processes import Processes, flattened, spread
 
 _SMOOTHING = TranslationData().label_smoothing
 
@@ -91,13 +92,38 @@ def _gradient(case: Seq2SeqCase, parts: int) -> Tensor:
     return torch.cat([w.grad.flatten() for w in weights.masters.values() if w.grad is not None])
 
 
-def accumulated_is_big_batch(case: Seq2SeqCase) -> float:
-    """The gradient in one part and in parts of unequal numbers of tokens, relative to the mean loss's own."""
+def _gradient_together(case: Seq2SeqCase, count: int) -> Tensor:
+    """Likewise, of so many processes, each of its share of the rows; here they compute one after the other."""
+    objective = _objective(case, copy.deepcopy(case.model))
+    weights = Weights(objective.model, "fp32")
+    masters, sent = list(weights.masters.values()), list[Tensor]()
+    for rank in range(count):
+        for share in Processes(rank, count).share(objective, case.batch):
+            torch.autograd.backward(objective.loss(share).total)
+        sent.append(flattened(masters))
+        weights.publish()
+    spread(torch.stack(sent).sum(0), masters)
+    weights.collect_gradients(1 / objective.size(case.batch), clip=0.0)
+    return torch.cat([w.grad.flatten() for w in masters if w.grad is not None])
+
+
+def _off_from_exact(case: Seq2SeqCase, gradients: list[Tensor]) -> float:
+    """How far gradients are from that of the mean loss per token, relative to its largest number."""
     loss, _, tokens = _written_out(case)
     trained = [p for p in case.model.parameters() if p.requires_grad]
     exact = torch.cat([g.flatten() for g in torch.autograd.grad(loss / tokens, trained)])
     largest = exact.abs().max()
-    return max(difference(_gradient(case, parts) / largest, exact / largest) for parts in (1, 4))
+    return max(difference(gradient / largest, exact / largest) for gradient in gradients)
+
+
+def accumulated_is_big_batch(case: Seq2SeqCase) -> float:
+    """The gradient in one part and in parts of unequal numbers of tokens."""
+    return _off_from_exact(case, [_gradient(case, parts) for parts in (1, 4)])
+
+
+def processes_are_one(case: Seq2SeqCase) -> float:
+    """The gradient of processes with unequal shares, and of more processes than there are rows."""
+    return _off_from_exact(case, [_gradient_together(case, count) for count in (3, len(case.pairs) + 2)])
 
 
 def same_seed_same_bits(case: Case) -> float:
@@ -119,11 +145,11 @@ def same_seed_same_bits(case: Case) -> float:
 @torch.no_grad()
 def saved_is_loaded(case: Case) -> float:
     """Answers of a model with fresh weights that loads what this one saved."""
-    settings = case.model.settings
+    settings: Family = case.model.settings
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         write_weights(path, case.model.state_dict(), settings)
-        loaded: torch.nn.Module = build(settings).to(case.device).eval()
+        loaded = build(settings).to(case.device).eval()
         loaded.load_state_dict(read_weights(path, settings))
     again = dataclasses.replace(case, model=loaded)
     pairs = zip(again.together(), case.together(), strict=True)
