@@ -93,7 +93,7 @@ def _gradient(case: Seq2SeqCase, parts: int) -> Tensor:
 
 
 def _gradient_together(case: Seq2SeqCase, count: int) -> Tensor:
-    """Likewise, of so many processes, each of its share of the rows; here they compute one after the other."""
+    """Likewise, of so many processes with a share of the rows each; here one computes after the other."""
     objective = _objective(case, copy.deepcopy(case.model))
     weights = Weights(objective.model, "fp32")
     masters, sent = list(weights.masters.values()), list[Tensor]()

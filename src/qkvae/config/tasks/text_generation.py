@@ -146,7 +146,8 @@ class TextGeneration:
         length, longest = self.data.length, self.model.max_length
         if longest not in (length, TextData.length):
             raise ValueError(
-                f"model.max_length {longest} has no effect with length {length}, which decides it: leave it out"
+                f"model.max_length {longest} has no effect with length {length}, which decides it: "
+                "leave it out"
             )
         if self.model.memory:
             raise ValueError(

@@ -86,7 +86,7 @@ class Translation:
     model: Seq2Seq = field(
         default_factory=lambda: Seq2Seq(block=Block(dim=128, hidden=512), encoder_depth=4, decoder_depth=4)
     )
-    """The model; small, because in minutes on a processor more passes over the data teach more than more weights."""
+    """The model; a small one, which sees the data more often in the minutes of a laptop."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser."""
