@@ -232,7 +232,7 @@ def _continue(
     _say_if_other(run, machine, processes, reporter)
     torch.set_num_threads(machine.threads)
     torch.manual_seed(config.training.seed)
-    model = build(config.model)
+    model: torch.nn.Module = build(config.model)
     count = sum(p.numel() for p in model.parameters())
     reporter.say(f"{summary}, {count:,} parameters; {machine.describe()}")
     minutes = config.training.time_limit

@@ -104,6 +104,12 @@ def averaged(original: Any, self: Any, batch: Any) -> Any:
     return dataclasses.replace(loss, total=loss.total / loss.count)
 
 
+def averaged_per_process(patch: Patch) -> None:
+    """Each of three processes takes the mean over its own tokens, and the three means are averaged."""
+    wrapped(patch, objective.TranslationObjective, "loss", averaged)
+    patch.setattr(objective.TranslationObjective, "size", lambda self, batch: 3)
+
+
 def blind_cross_attention(original: Any, self: Any, x: Tensor, memory: Any) -> Tensor:
     return original(self, x, cache.Memory(memory.keys, memory.values, Mask()))
 
@@ -329,6 +335,7 @@ FAULTS = [
         plant(objective.TranslationObjective, "loss", averaged),
         "accumulated = big batch",
     ),
+    Fault("gradient averaged per process instead of per token", averaged_per_process, "N processes = 1"),
     Fault(
         "gradient not scaled in accumulation",
         plant(

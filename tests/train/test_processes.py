@@ -16,6 +16,7 @@ from one_of_several import scene
 
 from qkvae.config import Training
 from qkvae.run import Run
+from qkvae.train import processes
 from qkvae.train.device import Machine, choose_machine, same_machine
 from qkvae.train.processes import Processes
 
@@ -126,7 +127,7 @@ def test_a_process_that_dies_ends_all_and_nothing_is_lost(together: Path, tmp_pa
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qkvae.train.processes._cores", lambda: 8)
+    monkeypatch.setattr(processes, "_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # torchrun sets one for all it starts
     two = Processes(rank=1, count=2, local_rank=1, local_count=2)
     assert choose_machine(Training(device="cpu", precision="fp32"), two) == Machine("cpu", "fp32", 4, 2)

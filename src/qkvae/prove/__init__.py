@@ -49,6 +49,7 @@ CHECKS = (
     Check("training loss = its equation", learning.training_loss_is_its_equation, FP32, Seq2SeqCase),
     Check("each pair once an epoch", learning.pairs_not_seen_once, EXACT, Seq2SeqCase),
     Check("accumulated = big batch", learning.accumulated_is_big_batch, FP32, Seq2SeqCase),
+    Check("N processes = 1", learning.processes_are_one, FP32, Seq2SeqCase),
     Check("same seed, same bits", learning.same_seed_same_bits, EXACT),
     Check("nothing is random in use", reading.randomness_in_use, EXACT),
     Check("saved and loaded = before", learning.saved_is_loaded, EXACT),
