@@ -10,8 +10,8 @@ import torch
 from qkvae import config
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.generate import generate
+from qkvae.inspect.alignment import align
 from qkvae.inspect.look import LONGEST, collect_look, look, look_at
-from qkvae.inspect.report import align
 from qkvae.inspect.taps import taps
 from qkvae.inspect.watch import watch
 from qkvae.models import Seq2Seq
