@@ -96,7 +96,7 @@ def test_several_labels(tmp_path: Path) -> None:
         for n in range(300)
     ]
     path.write_text("".join(lines), encoding="utf-8")
-    learning = Learning(class_weights="balanced")
+    learning = Learning(class_weights="balanced", word_dropout=0.1)
     run = train(tiny(str(path), steps=60, separator=",", learning=learning), tmp_path / "run")
     assert run.evaluate(path)["macro_f1"] > 0.9
     answers = list(run.use(["red round thing", "red thing", "thing"]))

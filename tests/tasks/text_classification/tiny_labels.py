@@ -48,7 +48,7 @@ def tiny(
     chosen: dict[str, Any] = {"text": "0", "label": "1", "valid_fraction": 0.3, "tokenizer": "word"} | data
     return TextClassification(
         data=LabelledData(paths=(path,) if path else (), **chosen),
-        learning=learning or Learning(),
+        learning=learning or Learning(word_dropout=0.1),
         model=Encoder(block=Block(dim=16, heads=2, hidden=32, dropout=0.1), depth=1, head=Classes()),
         optimizer=Optimizer(lr=0.02),
         training=Training(

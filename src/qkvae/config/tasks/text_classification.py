@@ -78,7 +78,7 @@ class Learning:
     label_smoothing: float = 0.0
     """Part of the target probability spread evenly over the classes."""
 
-    word_dropout: float = 0.1
+    word_dropout: float = 0.3
     """Probability that a token is hidden while training, so that few texts are not learned by heart."""
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ class TextClassification:
     )
     """The model."""
 
-    optimizer: Optimizer = field(default_factory=Optimizer)
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=1e-3))
     """The optimiser."""
 
     training: Training = field(default_factory=Training)
