@@ -3,12 +3,12 @@
     QKVAE_DATA=~/data python benchmarks/decode_speed.py                        # one thread, CPU seconds
     QKVAE_DATA=~/data python benchmarks/decode_speed.py --threads 2 --whole    # 1,000 sentences, wall clock
 
-Beam 4 and greedy, one sentence at a time and 32 side by side, by qkvae, Hugging Face's generate and
-CTranslate2 (fp32 and int8).  The model has 3 + 3 post-norm blocks of dim 256 and a vocabulary of 8,000, its
-weights are random, and its end token can never win (`peers.py`): every answer has 16 tokens, about the mean
-of Multi30k.  Sources are Multi30k's, longest first.  Before anything is timed, all in fp32 must give the
-same greedy answers.  A round is a share of the sentences, another one each round; ``--whole`` makes it all
-of the 1,000.
+Beam 4 and greedy, one sentence at a time and 32 side by side, by qkvae (``--precision auto``, and fp32),
+Hugging Face's generate and CTranslate2 (fp32 and int8).  The model has 3 + 3 post-norm blocks of dim 256 and
+a vocabulary of 8,000, its weights are random, and its end token can never win (`peers.py`): every answer has
+16 tokens, about the mean of Multi30k.  Sources are Multi30k's, longest first.  Before anything is timed, all
+in fp32 must give the same greedy answers.  A round is a share of the sentences, another one each round;
+``--whole`` makes it all of the 1,000.
 """
 
 from __future__ import annotations
@@ -42,18 +42,22 @@ def rounds_of(sources: Sources, each: int, translate: Any, batch: int) -> Work:
     return one
 
 
-def qkvae(sources: Sources, each: int, beam: int, batch: int, folder: Path, made: Any) -> Work:
+def qkvae(
+    sources: Sources, each: int, beam: int, batch: int, folder: Path, made: Any, precision: Any
+) -> Work:
     """`qkvae.generate.generate`."""
-    translate = qkvae_translator(folder, made, beam, batch)
+    translate = qkvae_translator(folder, made, beam, batch, precision)
     return rounds_of(sources, each, translate, batch)
 
 
-def qkvae_translator(folder: Path, made: Any, beam: int, batch: int) -> Any:
+def qkvae_translator(folder: Path, made: Any, beam: int, batch: int, precision: Any) -> Any:
     """Token ids to token ids."""
     from qkvae.config import Generation
     from qkvae.generate import generate
+    from qkvae.generate.quick import quick
 
-    model, settings = read_ours(folder, made), Generation(beam=beam, batch=batch, max_length=LENGTH)
+    model = quick(read_ours(folder, made), precision)  # once, as a translator does
+    settings = Generation(beam=beam, batch=batch, max_length=LENGTH)
     return lambda share: [list(found[0].ids) for found in generate(model, share, settings)]
 
 
@@ -111,7 +115,7 @@ def same_answers(sources: Sources, folder: Path, made: Any) -> float:
     said = [
         translate(sources)
         for translate in (
-            qkvae_translator(folder, made, 1, len(sources)),
+            qkvae_translator(folder, made, 1, len(sources), "fp32"),
             marian_translator(folder, 1),
             ctranslate2_translator(folder, 1, "float32", 1),
         )
@@ -154,7 +158,8 @@ def main() -> None:
                 each = SENTENCES if options.whole else 2 * batch if options.tiny else max(12, 2 * batch)
                 usual = (sources, each, beam, batch, folder)
                 candidates = [
-                    Candidate("qkvae", qkvae, (*usual, data.model)),
+                    Candidate("qkvae", qkvae, (*usual, data.model, "auto")),
+                    Candidate("qkvae in fp32", qkvae, (*usual, data.model, "fp32")),
                     Candidate("HF generate", marian, usual),
                     Candidate("CTranslate2 fp32", ctranslate2, (*usual, "float32", options.threads)),
                     Candidate("CTranslate2 int8", ctranslate2, (*usual, "int8", options.threads)),

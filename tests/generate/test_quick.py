@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from small_models import sentences
@@ -9,6 +11,7 @@ from torch import nn
 
 from qkvae.config import Block, Generation, Seq2Seq
 from qkvae.generate import generate
+from qkvae.generate import quick as quick_module
 from qkvae.generate.quick import Int8Linear, quick
 from qkvae.models import build
 
@@ -32,8 +35,9 @@ def test_a_row_of_zeros_gives_the_bias() -> None:
     assert torch.equal(Int8Linear(linear)(torch.zeros(2, 5)), linear.bias.detach().expand(2, 3))
 
 
-def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit() -> None:
-    linear = Int8Linear(nn.Linear(256, 512))
+@pytest.mark.parametrize("width", [512, 3000])
+def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(width: int) -> None:
+    linear = Int8Linear(nn.Linear(256, width))
     x = torch.randn(37, 256)
     together = linear(x)
     for row in range(37):
@@ -46,18 +50,73 @@ def test_large_matrices_are_rounded_and_the_model_stays_as_it_is() -> None:
     )
     model = build(settings)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    rounded = quick(model)
-    kinds = {name for name, part in rounded.named_modules() if isinstance(part, Int8Linear)}
+    ready = quick(model, "int8")
+    kinds = {name for name, part in ready.named_modules() if isinstance(part, Int8Linear)}
     assert "head" in kinds
     assert "decoder.blocks.0.feedforward.up" in kinds
     assert "decoder.blocks.0.attention.output" not in kinds
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     inputs = sentences(9, vocab=600)
-    answers = generate(rounded, inputs, Generation(beam=3, batch=4))
+    answers = generate(ready, inputs, Generation(beam=3, batch=4))
     for source, together in zip(inputs, answers, strict=True):
-        alone = generate(rounded, [source], Generation(beam=3))[0]
+        alone = generate(ready, [source], Generation(beam=3))[0]
         assert [each.ids for each in alone] == [each.ids for each in together]
     with torch.no_grad():
         source, target = torch.randint(4, 600, (3, 8)), torch.randint(4, 600, (3, 6))
-        exact, found = model.eval()(source, target), rounded(source, target)
+        exact, found = model.eval()(source, target), ready(source, target)
     assert float((found - exact).std() / exact.std()) < 0.03
+
+
+def small_model(vocab: int = 600) -> Any:
+    return build(Seq2Seq(block=Block(dim=128, heads=2), encoder_depth=1, decoder_depth=1, vocab=vocab)).eval()
+
+
+def test_in_fp32_the_numbers_are_the_same_and_what_can_be_is_shared() -> None:
+    model = small_model()
+    ready = quick(model, "fp32")
+    assert not any(isinstance(part, Int8Linear) for part in ready.modules())
+    assert ready.source_embedding.weight is model.source_embedding.weight
+    assert all(torch.equal(p, model.state_dict()[name]) for name, p in ready.state_dict().items())
+    source, target = torch.randint(4, 600, (3, 8)), torch.randint(4, 600, (3, 6))
+    with torch.no_grad():
+        torch.testing.assert_close(ready(source, target), model(source, target), rtol=0, atol=1e-5)
+    assert quick(ready, "auto") is ready
+    assert quick(ready, "fp32") is ready
+
+
+def rounded(model: nn.Module) -> bool:
+    return any(isinstance(part, Int8Linear) for part in model.modules())
+
+
+def test_auto_rounds_where_that_is_quick_and_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_module, "_has_dot_products", lambda: True)
+    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: True)
+    assert rounded(quick(small_model(), "auto"))
+    assert not rounded(quick(small_model(), "fp32"))
+    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: False)
+    assert not rounded(quick(small_model(), "auto"))
+    with pytest.raises(ValueError, match="8-bit products are not exact: use auto"):
+        quick(small_model(), "int8")
+    monkeypatch.setattr(quick_module, "_has_dot_products", lambda: False)
+    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: True)
+    assert not rounded(quick(small_model(), "auto"))
+    assert rounded(quick(small_model(), "int8"))
+
+
+def test_what_cannot_be_rounded_is_left_alone_or_refused() -> None:
+    half = small_model().bfloat16()
+    assert quick(half, "auto") is half
+    with pytest.raises(ValueError, match=r"but this model is torch\.bfloat16 on cpu: use auto"):
+        quick(half, "int8")
+    with pytest.raises(ValueError, match="precision int8, but the model was made ready in fp32"):
+        quick(quick(small_model(), "fp32"), "int8")
+
+
+def test_the_setting_reaches_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    product = Int8Linear.forward
+    monkeypatch.setattr(Int8Linear, "forward", lambda self, x: asked.append("int8") or product(self, x))
+    generate(small_model(4000), [[5, 6]], Generation(beam=1, max_length=1, precision="fp32"))
+    assert not asked
+    generate(small_model(4000), [[5, 6]], Generation(beam=1, max_length=1, precision="int8"))
+    assert asked

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from qkvae.config import checks
+
+Precision = Literal["auto", "fp32", "int8"]
+"""In which numbers the large products of decoding are computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +48,13 @@ class Generation:
     seed: int = 0
     """Seed of the sampling."""
 
+    precision: Precision = "auto"
+    """Large products on a processor: fp32, int8 (quicker), or auto: int8 if the processor has VNNI."""
+
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "beam", "nbest", "max_length", "top_k", "batch")
         checks.above_zero(self, "temperature", "top_p")
+        checks.one_of(self, "precision")
         for field in ("top_p", "min_p"):
             value = getattr(self, field)
             if value is not None and not 0 <= value <= 1:

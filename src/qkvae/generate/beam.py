@@ -66,13 +66,7 @@ class _Frontier:
         self.scores = torch.full((sentences, beam), -torch.inf, device=device)
         self.scores[:, 0] = 0.0  # at the start all hypotheses are the same one
         self._history = torch.empty(sentences, beam, 0, dtype=torch.long, device=device)
-        self._parents = self.newest
-
-    @property
-    def parents(self) -> Int[Tensor, " rows"]:
-        """The row of the step before that each row continues."""
-        first = torch.arange(0, self._parents.numel(), self.beam, device=self._parents.device)
-        return (self._parents + first[:, None]).flatten()
+        self.parents = torch.empty(0, dtype=torch.long, device=device)  # the row that each row continues
 
     def advance(self, candidates: Candidates, length: int) -> Int[Tensor, " kept"] | None:
         """Go on with the best; tells which sentences are searched on, or None if all are."""
@@ -80,6 +74,9 @@ class _Frontier:
         at_limit = [place for place, number in enumerate(self._live) if self._limits[number] == length]
         if at_limit:
             ended[at_limit] = True
+        if not ended.any():
+            self._go_on(*(each[:, : self.beam] for each in candidates))  # they are sorted
+            return None
         ends = ended[:, : self.beam] & (candidates.scores[:, : self.beam] > -torch.inf)
         kept = None
         if ends.any():
@@ -94,15 +91,18 @@ class _Frontier:
                 candidates = Candidates(*(each[kept] for each in candidates))
                 ended, self._history = ended[kept], self._history[kept]
                 self._live = [self._live[place] for place in places]
-        self._choose(candidates, ended)
+        scores, order = candidates.scores.masked_fill(ended, -torch.inf).topk(self.beam)
+        self._go_on(scores, candidates.parents.gather(1, order), candidates.tokens.gather(1, order))
         return kept
 
-    def _choose(self, candidates: Candidates, ended: Tensor) -> None:
-        """The best that have not ended live on."""
-        self.scores, order = candidates.scores.masked_fill(ended, -torch.inf).topk(self.beam)
-        self.newest, self._parents = candidates.tokens.gather(1, order), candidates.parents.gather(1, order)
-        past = self._history.take_along_dim(self._parents[..., None], 1)
-        self._history = torch.cat([past, self.newest[..., None]], 2)
+    def _go_on(self, scores: Tensor, parents: Tensor, tokens: Tensor) -> None:
+        """These live on."""
+        first = torch.arange(0, parents.numel(), self.beam, device=parents.device)
+        self.parents = (parents + first[:, None]).flatten()
+        past = self._history.flatten(0, 1).index_select(0, self.parents)
+        past = past.view(*tokens.shape, self._history.shape[2])
+        self._history = torch.cat([past, tokens[..., None]], 2)
+        self.scores, self.newest = scores, tokens
 
     def _finish(self, candidates: Candidates, ends: Tensor, length: int) -> None:
         for place, rank in cast("list[list[int]]", ends.nonzero().tolist()):

@@ -33,7 +33,7 @@ class Candidates(NamedTuple):
 def forbid(logits: Float[Tensor, "*batch v"]) -> None:
     """Write −∞ where no answer goes, in place; the others keep the probabilities they had."""
     for token in NEVER:
-        logits[..., token] = -torch.inf
+        logits.select(-1, token).fill_(-torch.inf)
 
 
 def best(logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: int) -> Candidates:
@@ -47,23 +47,26 @@ def best(logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: in
     ([[3, 2]], [[0, 0]])
     """
     k, vocab = logits.shape[1:]
-    constant = scores - logits.logsumexp(-1)
+    # In place, where that is known to be sound: new memory for all logits costs as much as the arithmetic.
+    logits = torch.log_softmax(logits, -1, out=logits if logits.device.type == "cpu" else None)
     forbid(logits)
-    blocks = vocab // BLOCK
+    blocks, rest = vocab // BLOCK, vocab % BLOCK
     if blocks * k <= count:
-        found = (logits + constant[..., None]).flatten(1).topk(min(count, k * vocab))
+        found = (logits + scores[..., None]).flatten(1).topk(min(count, k * vocab))
         return Candidates(found.values, found.indices // vocab, found.indices % vocab)
-    whole = blocks * BLOCK
-    peaks = logits[..., :whole].view(len(logits), k, blocks, BLOCK).amax(-1) + constant[..., None]
+    whole = logits[..., : vocab - rest].view(len(logits), k, blocks, BLOCK)
+    peaks = whole.amax(-1).add_(scores[..., None])
     chosen = peaks.flatten(1).topk(count, sorted=False).indices
-    starts = chosen // blocks * vocab + chosen % blocks * BLOCK
+    parents = chosen // blocks
+    starts = chosen * BLOCK + parents * rest if rest else chosen * BLOCK
     places = (starts[..., None] + torch.arange(BLOCK, device=logits.device)).flatten(1)
-    if whole < vocab:  # the few tokens after the last whole block are all looked at
-        tail = torch.arange(k, device=logits.device)[:, None] * vocab + torch.arange(
-            whole, vocab, device=logits.device
-        )
-        places = torch.cat([places, tail.flatten().expand(len(places), -1)], 1)
-    values = logits.flatten(1).gather(1, places) + constant.gather(1, places // vocab)
+    values = logits.flatten(1).gather(1, places) + scores.gather(1, parents).repeat_interleave(BLOCK, 1)
+    if rest:  # the few tokens after the last whole block are all looked at
+        ends = torch.arange(1, k + 1, device=logits.device)[:, None] * vocab
+        tail = (ends + torch.arange(-rest, 0, device=logits.device)).flatten().expand(len(places), -1)
+        places = torch.cat([places, tail], 1)
+        values = torch.cat([values, (logits[..., -rest:] + scores[..., None]).flatten(1)], 1)
     found = values.topk(count)
     places = places.gather(1, found.indices)
-    return Candidates(found.values, places // vocab, places % vocab)
+    parents = places // vocab
+    return Candidates(found.values, parents, places - parents * vocab)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -10,12 +10,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from qkvae.data.tokenizer import EOS
-from qkvae.generate.candidates import forbid
 from qkvae.generate.hypothesis import Hypothesis
 from qkvae.generate.model import Decodable, State, predictions
-
-Choose = Callable[[Tensor, Tensor, int], Tensor]
-"""(logits [live, v], the live rows' numbers [live], step) → tokens [live]."""
+from qkvae.generate.sampling import Choose
 
 _UNUSED = -1
 
@@ -29,27 +26,20 @@ def chains(
     answers: int,
     choose: Choose,
 ) -> list[list[Hypothesis]]:
-    """``answers`` answers for each sentence, each ending with its first EOS or at its limit (EOS counted).
-
-    The probability told is the model's, whatever ``choose`` makes of it.
-    """
+    """``answers`` answers for each sentence, each ending with its first EOS or at its limit (EOS counted)."""
     device = source.device
     limit = torch.tensor(limits, device=device).repeat_interleave(answers)
     rows = torch.arange(len(limit), device=device)
     written = torch.full((len(rows), max(limits)), _UNUSED, device=device)
-    log_p = torch.zeros(len(rows), dtype=torch.float64, device=device)
+    gained = torch.zeros(written.shape, device=device)  # ln p of each token
     done = torch.zeros(len(rows), dtype=torch.bool, device=device)
     cache = model.start(source, source_lengths, answers, min(max(limits), source.shape[1] + 16))
     tokens = first.repeat_interleave(answers)
     for step in range(max(limits)):
         features = model.read(tokens, cache)
-        tokens, gained = torch.empty_like(tokens), torch.empty_like(log_p[rows])
+        tokens = torch.empty_like(tokens)
         for part, logits in predictions(model, features, 1):
-            total = logits.logsumexp(-1)
-            forbid(logits)
-            tokens[part] = choose(logits, rows[part], step)
-            gained[part] = logits.gather(1, tokens[part][:, None])[:, 0] - total
-        log_p[rows] += gained.masked_fill(done, 0.0)
+            tokens[part], gained[rows[part], step] = choose(logits, rows[part], step)
         written[rows, step] = tokens.masked_fill(done, _UNUSED)
         ending = (tokens == EOS) | (limit[rows] == step + 1)
         if not ending.any():
@@ -63,6 +53,7 @@ def chains(
             cache.keep(kept)
             going = (~over).repeat_interleave(answers)
             rows, done, tokens = rows[going], done[going], tokens[going]
+    log_p = gained.masked_fill(written == _UNUSED, 0.0).cpu().double().sum(1)
     ids, sums = cast("list[list[int]]", written.tolist()), cast("list[float]", log_p.tolist())
     found = [_hypothesis(*each) for each in zip(ids, sums, strict=True)]
     return [found[start : start + answers] for start in range(0, len(found), answers)]

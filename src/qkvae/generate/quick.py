@@ -1,18 +1,27 @@
-"""The same model with 8-bit products, for processors: fewer bytes to read and quicker sums."""
+"""The same model made ready for a processor: weights laid out for few rows, large products in 8 bits."""
 
 from __future__ import annotations
 
 import copy
+import functools
+from typing import Literal, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from qkvae.models import Seq2Seq
-from qkvae.nn.projection import Projection
+from qkvae.config.generation import Precision
+from qkvae.nn.projection import Projection, split
 
 _TINY = 1e-30  # instead of the largest channel of a row of zeros
-_SMALL = 1 << 16  # weights up to which rounding the input costs what the product saves
+_WIDE = 2048  # outputs from which a product is worth oneDNN's own layout
+_SMALL = 1 << 15  # weights up to which rounding the input costs more than the product saves
+
+Made = Literal["fp32", "int8"]
+M = TypeVar("M")
+
+_made: WeakKeyDictionary[nn.Module, Made] = WeakKeyDictionary()  # what `quick` gave back
 
 
 class Int8Linear(nn.Module):
@@ -30,23 +39,45 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach()
-        largest = weight.abs().amax(1).clamp_min(_TINY)
-        rounded = (weight * (127 / largest[:, None])).round().to(torch.int8)
-        self.width = weight.shape[0]
+        scale = weight.abs().amax(1).clamp_min_(_TINY) / 127
+        rounded = (weight / scale[:, None]).round().to(torch.int8)
         self.weight: Tensor
         self.scale: Tensor
+        self.tiny: Tensor
         self.register_buffer("weight", rounded.t())
-        self.register_buffer("scale", largest / 127**2)
+        self.register_buffer("scale", scale)
+        self.register_buffer("tiny", torch.tensor(_TINY))
         self.bias: Tensor | None = linear.bias
+        self._packed = _Packed(rounded, scale) if len(rounded) >= _WIDE and _has_dot_products() else None
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch w"]:
         rows = x.reshape(-1, x.shape[-1])
-        largest = rows.abs().amax(1, keepdim=True).clamp_min_(_TINY)
-        whole: Int8[Tensor, "rows d"] = (rows * (127 / largest)).round_().to(torch.int8)
-        product = torch._int_mm(whole, self.weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-        scaled = product.float().mul_(largest)
-        y = scaled.mul_(self.scale) if self.bias is None else torch.addcmul(self.bias, scaled, self.scale)
-        return y.view(*x.shape[:-1], self.width)
+        # Few operators: with a handful of rows each costs as much as the product itself.
+        scale = torch.add(self.tiny, rows.abs().amax(1, keepdim=True), alpha=1 / 127)
+        whole: Int8[Tensor, "rows d"] = rows.div(scale).round_().to(torch.int8)
+        if self._packed is not None and len(rows) > 1:
+            y = self._packed(whole)
+        else:
+            y = _product(whole, self.weight).float().mul_(self.scale)
+        y = y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
+        return y.view(*x.shape[:-1], y.shape[1])
+
+
+class _Packed:
+    """A wide matrix as oneDNN has it: the product leaves as fp32 and scaled, never written as whole numbers.
+
+    The result is that of `_product`, scaled, to the last bit.
+    """
+
+    def __init__(self, rounded: Int8[Tensor, "w d"], scale: Float[Tensor, " w"]) -> None:
+        packed = torch.ops.onednn.qlinear_prepack(rounded, None)
+        self._weight = (packed, scale, torch.zeros(len(scale), dtype=torch.int64))
+
+    def __call__(self, whole: Int8[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        shifted = whole.bitwise_xor(-128).view(torch.uint8)  # x + 128: oneDNN is quick with unsigned inputs
+        return torch.ops.onednn.qlinear_pointwise(
+            shifted, 1.0, 128, *self._weight, None, 1.0, 0, torch.float32, "none", [], ""
+        )
 
 
 class Int8Projection(Int8Linear):
@@ -57,27 +88,80 @@ class Int8Projection(Int8Linear):
         self.parts = projection.parts
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        y = super().forward(x)
-        return y.split_with_sizes(self.parts, dim=-1)
+        return split(super().forward(x), self.parts)
 
 
-def quick(model: Seq2Seq) -> Seq2Seq:
-    """A copy of the model for use on a processor: the products with large matrices in 8 bits.
+def quick(model: M, precision: Precision) -> M:
+    """The model made ready to be used on a processor; the model itself stays as it is.
 
-    Small matrices, attention, norms and sums stay in fp32.
+    Products with large matrices are in 8 bits where that is asked for, or is exact and quick here (``auto``).
+    The weights of the others are laid out input by input, which a product with few rows reads at twice the
+    speed; they are the same numbers.  Attention, norms and sums stay in fp32.  What is on a GPU, what is not
+    in fp32 and what is ready already come back as they are.
 
     Raises:
-        ValueError: the model is not on the CPU.
+        ValueError: int8 for a model that is not on the CPU in fp32 or was made ready in fp32, or on a
+            processor whose 8-bit products are not exact.
     """
-    if model.head.weight.device.type != "cpu":
-        raise ValueError(f"8-bit products are for the CPU, but the model is on {model.head.weight.device}")
-    model = copy.deepcopy(model).eval()
-    for parent in list(model.modules()):
+    if not isinstance(model, nn.Module):
+        return model
+    kinds = {(p.device.type, p.dtype) for p in model.parameters()}
+    if kinds != {("cpu", torch.float32)}:
+        if precision == "int8":
+            found = ", ".join(sorted(f"{dtype} on {device}" for device, dtype in kinds))
+            raise ValueError(f"precision int8 is for fp32 on the CPU, but this model is {found}: use auto")
+        return model
+    if (ready := _made.get(model)) is not None:
+        if precision not in ("auto", ready):
+            raise ValueError(
+                f"precision {precision}, but the model was made ready in {ready}: give the original"
+            )
+        return model
+    return _ready(model, _chosen(precision))
+
+
+def _ready(model: M, made: Made) -> M:
+    assert isinstance(model, nn.Module)
+    # Whatever is not laid out anew is shared.
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    found = copy.deepcopy(model, cast("dict[int, object]", shared)).eval()
+    for parent in list(found.modules()):
         for name, child in list(parent.named_children()):
-            if not isinstance(child, nn.Linear) or child.weight.numel() <= _SMALL:
-                continue
-            if isinstance(child, Projection):
-                setattr(parent, name, Int8Projection(child))
-            else:
-                setattr(parent, name, Int8Linear(child))
-    return model
+            if isinstance(child, nn.Linear):
+                setattr(parent, name, _linear(child, made))
+    _made[found] = made
+    return found
+
+
+def _linear(linear: nn.Linear, made: Made) -> nn.Module:
+    if made == "int8" and linear.weight.numel() > _SMALL:
+        return Int8Projection(linear) if isinstance(linear, Projection) else Int8Linear(linear)
+    linear.weight = nn.Parameter(linear.weight.detach().t().contiguous().t(), requires_grad=False)
+    return linear
+
+
+def _chosen(precision: Precision) -> Made:
+    if precision == "fp32" or (precision == "auto" and not _has_dot_products()):
+        return "fp32"
+    if _products_are_exact():
+        return "int8"
+    if precision == "auto":
+        return "fp32"
+    raise ValueError("precision int8, but this processor's 8-bit products are not exact: use auto")
+
+
+def _has_dot_products() -> bool:
+    """Whether the processor sums four 8-bit products in one instruction (VNNI)."""
+    found = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and bool(found.get("avx512_vnni") or found.get("avx_vnni"))
+
+
+@functools.cache
+def _products_are_exact() -> bool:
+    """Whether the largest products come out right: some processors sum pairs of them in 16 bits."""
+    x = torch.full((32, 64), 127, dtype=torch.int8)
+    return all(bool((_product(x, y) == 64 * 127 * int(y[0, 0])).all()) for y in (x.t(), -x.t()))
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    return torch._int_mm(x, weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]

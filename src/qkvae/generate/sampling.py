@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from qkvae.config import Generation
+from qkvae.generate.candidates import best, forbid
 from qkvae.generate.filters import filtered
+
+Choose = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+"""(logits [live, v], the live rows' numbers [live], step) → tokens [live] and the model's ln p of each.
+
+The logits may be written over.
+"""
 
 
 def uniforms(sources: Sequence[Sequence[int]], limits: Sequence[int], answers: int, seed: int) -> Tensor:
@@ -28,31 +35,41 @@ def uniforms(sources: Sequence[Sequence[int]], limits: Sequence[int], answers: i
 def inverse_cdf(logits: Float[Tensor, "rows v"], uniform: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
     """The token at which the summed softmax(logits) passes the uniform number: it has just that distribution.
 
+    In double precision, on the CPU where the device has none (Apple's GPUs).
+
     >>> inverse_cdf(torch.tensor([[0.2, 0.5, 0.3]]).log().expand(3, -1), torch.tensor([0.1, 0.3, 0.8]))
     tensor([0, 1, 2])
     """
+    device = logits.device
+    if device.type == "mps":
+        logits = logits.cpu()
     summed = logits.double().softmax(-1).cumsum(-1)
     total = summed[:, -1]
     # Below the total, whatever is rounded: a token of probability zero is never passed.
-    aim = torch.minimum(uniform.double() * total, total.nextafter(torch.zeros_like(total)))
-    return torch.searchsorted(summed, aim[:, None], right=True)[:, 0]
+    aim = torch.minimum(uniform.to(total) * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(summed, aim[:, None], right=True)[:, 0].to(device)
 
 
 class Sampler:
-    """Chooses the next tokens as the settings say."""
+    """Chooses the next tokens as the settings say; the probability told is the model's all the same."""
 
     def __init__(self, settings: Generation, drawn: Float[Tensor, "rows steps"]) -> None:
         self._settings, self._drawn = settings, drawn
 
     def __call__(
         self, logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
-    ) -> Int[Tensor, " live"]:
-        """The tokens of these rows at this step."""
-        return inverse_cdf(filtered(logits, self._settings), self._drawn[rows, step])
+    ) -> tuple[Int[Tensor, " live"], Float[Tensor, " live"]]:
+        """The tokens of these rows at this step, and ln p of each."""
+        total = logits.logsumexp(-1)
+        forbid(logits)
+        drawn = self._drawn[rows.to(self._drawn.device), step]
+        tokens = inverse_cdf(filtered(logits, self._settings), drawn)
+        return tokens, logits.gather(1, tokens[:, None])[:, 0] - total
 
 
 def most_probable(
     logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
-) -> Int[Tensor, " live"]:
+) -> tuple[Int[Tensor, " live"], Float[Tensor, " live"]]:
     """Greedy: nothing is drawn."""
-    return logits.argmax(-1)
+    found = best(logits[:, None], logits.new_zeros(len(logits), 1), 1)
+    return found.tokens[:, 0], found.scores[:, 0]

@@ -15,6 +15,7 @@ from qkvae.generate.beam import beam_search
 from qkvae.generate.chains import chains
 from qkvae.generate.hypothesis import Hypothesis, rerank
 from qkvae.generate.model import Decodable
+from qkvae.generate.quick import quick
 from qkvae.generate.sampling import Sampler, most_probable, uniforms
 from qkvae.models import Decoder
 
@@ -51,6 +52,7 @@ def finished_hypotheses(
     """
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
+    model = quick(model, settings.precision)
     was_training = model.training
     model.train(False)
     try:
@@ -86,7 +88,7 @@ def _decode(
         return beam_search(model, source, lengths, first, limits, settings.beam)
     choose = most_probable
     if settings.sample:
-        choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed).to(device))
+        choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed))
     return chains(model, source, lengths, first, limits, settings.nbest, choose)
 
 

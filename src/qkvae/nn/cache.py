@@ -99,19 +99,23 @@ class Cache:
 
 def empty_past(sentences: int, key_heads: int, capacity: int, width: int, like: Tensor) -> Past:
     """Room for ``capacity`` keys: places times hypotheses."""
-    shape = (sentences, key_heads, capacity, width)
-    return Past(like.new_empty(shape), like.new_empty(shape))
+    return Past(*(_room(like, sentences, key_heads, capacity, width) for _ in range(2)))
+
+
+def _room(like: Tensor, sentences: int, key_heads: int, capacity: int, width: int) -> Tensor:
+    """A tensor whose heads lie side by side in memory, as a projection gives them: copied in one piece."""
+    return like.new_empty(sentences, capacity, key_heads, width).transpose(1, 2)
 
 
 def _picked(x: Tensor, rows: Tensor, length: int) -> Tensor:
     """The rows picked, with as much room as before; only the places in use are copied."""
-    picked = x.new_empty(len(rows), *x.shape[1:])
+    picked = _room(x, len(rows), *x.shape[1:])
     picked[:, :, :length] = x[:, :, :length].index_select(0, rows)
     return picked
 
 
 def _longer(x: Tensor, length: int) -> Tensor:
     """Room for twice ``length`` places, so that appending costs little on average."""
-    longer = x.new_empty(x.shape[0], x.shape[1], 2 * length, x.shape[3])
+    longer = _room(x, x.shape[0], x.shape[1], 2 * length, x.shape[3])
     longer[:, :, : x.shape[2]] = x
     return longer

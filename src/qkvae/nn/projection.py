@@ -46,4 +46,9 @@ class Projection(nn.Linear):
         return maps
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return F.linear(x, self.weight, self.bias).split_with_sizes(self.parts, dim=-1)
+        return split(F.linear(x, self.weight, self.bias), self.parts)
+
+
+def split(x: Tensor, parts: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The channels in parts of these sizes; a single part is the whole."""
+    return (x,) if len(parts) == 1 else tuple(x.split_with_sizes(parts, dim=-1))

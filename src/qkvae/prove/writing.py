@@ -16,7 +16,8 @@ _STEPS = 25
 def _searches(case: WritingCase) -> tuple[Generation, Generation]:
     """Greedy and beam search, long enough for answers to end at different steps."""
     length = min(12, case.model.settings.max_length // 2)
-    return Generation(beam=1, max_length=length), Generation(beam=3, nbest=2, batch=4, max_length=length)
+    greedy = Generation(beam=1, max_length=length, precision="fp32")
+    return greedy, Generation(beam=3, nbest=2, batch=4, max_length=length, precision="fp32")
 
 
 @torch.no_grad()
