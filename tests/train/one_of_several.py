@@ -83,7 +83,7 @@ def scene(
     return {
         "ended": ended,
         "step": loop.step,
-        "weights": {name: w.tolist() for name, w in loop.weights.masters.items()},
+        "weights": {name: w.tolist() for name, w in loop.learner.weights.masters.items()},
         "losses": [loss for _, loss, _, _ in heard.steps],
         "rows": objective.asked,
         "drawn": objective.drawn,

@@ -23,9 +23,10 @@ def gradient_of_first_step(loop: Loop) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
 
     def step(factor: float) -> None:
-        found.update({name: w.grad.clone() for name, w in loop.weights.masters.items() if w.grad is not None})
+        masters = loop.learner.weights.masters
+        found.update({name: w.grad.clone() for name, w in masters.items() if w.grad is not None})
 
-    loop.optimizers.step = step  # type: ignore[method-assign]
+    loop.learner.optimizers.step = step  # type: ignore[method-assign]
     loop._train_step(loop.objective.batches(0))
     return found
 
@@ -81,7 +82,7 @@ def test_out_of_memory_is_met_by_smaller_parts_of_the_same_step(tmp_path: Path, 
     found = gradient_of_first_step(loop)
     wide = gradient_of_first_step(small_loop(tmp_path / "wide", Fit(), accumulate=accumulate))
     assert_close(found, wide, rtol=0, atol=1e-6)
-    assert loop.splits == 4
+    assert loop.learner.splits == 4
     assert narrow.asked == [2] * 4 * accumulate
     assert [line.split(":")[0] for line in heard.said] == ["out of memory"] * 2
     loop.fit()
@@ -106,7 +107,7 @@ def test_every_device_says_it_in_its_own_words(tmp_path: Path, words: str) -> No
 
     loop = small_loop(tmp_path, Other())
     loop.fit()
-    assert loop.splits == 2
+    assert loop.learner.splits == 2
 
 
 def test_the_processors_allocator_still_says_it_so() -> None:
@@ -206,9 +207,10 @@ def test_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 def test_the_average_is_what_is_judged_and_kept(tmp_path: Path) -> None:
     loop = small_loop(tmp_path, Fit(), average="ema", steps=100, validations=1)
     loop.fit()
-    assert loop.average is not None
-    assert_close(Run.open(tmp_path).load_model()["inner.weight"], loop.average.weights["inner.weight"])
-    assert not torch.equal(loop.average.weights["inner.weight"], loop.weights.masters["inner.weight"])
+    learner, name = loop.learner, "inner.weight"
+    assert learner.average is not None
+    assert_close(Run.open(tmp_path).load_model()[name], learner.average.weights[name])
+    assert not torch.equal(learner.average.weights[name], learner.weights.masters[name])
 
 
 def test_speed_does_not_count_evaluations(tmp_path: Path) -> None:
@@ -244,14 +246,14 @@ def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path
         loop.fit()
     assert loop.step == 6
     run = Run.open(tmp_path / "stopped")
-    again = Loop(Fit([4.0, 3.0]), run, loop.machine, Heard())
+    again = Loop(Fit([4.0, 3.0]), run, loop.learner.machine, Heard())
     again.fit()
     small_loop(tmp_path / "whole", Fit([1.0, 2.0, 4.0, 3.0])).fit()
     whole = Run.open(tmp_path / "whole")
     kept = [(r["step"], r["score"]) for r in run.records() if "score" in r]
     assert kept == [(r["step"], r["score"]) for r in whole.records() if "score" in r]
     assert torch.equal(run.load_model()["inner.weight"], whole.load_model()["inner.weight"])
-    assert torch.equal(again.weights.masters["gain"], loop_end(tmp_path / "whole")["weights.gain"])
+    assert torch.equal(again.learner.weights.masters["gain"], loop_end(tmp_path / "whole")["weights.gain"])
 
 
 def loop_end(path: Path) -> dict[str, torch.Tensor]:

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from qkvae.config import Optimizer, Saving, Training
 from qkvae.run import Run
-from qkvae.train.average import Average
 from qkvae.train.device import Machine
 from qkvae.train.exchange import exchanged, state_with
 from qkvae.train.interrupt import Interruption, Paused, interruptible
-from qkvae.train.memory import give_back, ran_out
+from qkvae.train.learner import Learner
 from qkvae.train.meter import Meter
 from qkvae.train.objective import Objective
-from qkvae.train.optimizer import Optimizers
 from qkvae.train.plan import Plan, Planner, plans_of
-from qkvae.train.precision import Weights
 from qkvae.train.processes import ALONE, LostProcess, Processes
 from qkvae.train.progress import Reporter
-from qkvae.train.schedule import rate
 from qkvae.train.sinks import make_sink
-
-_MOST_SPLITS = 64  # a batch cut into more parts than this would be rows alone
 
 
 class Loop:
     """One training, from its first step or from where it was interrupted.
 
-    All randomness of a step is a pure function of (seed, step, process), and so are its batches: resuming
-    needs the weights, the optimiser's memory, the average and a few numbers, saved together.
+    The batches of a step are a pure function of (seed, step), and so is all randomness: resuming needs what
+    the learner holds and a few numbers, saved together.
 
     Several processes run one loop each and take the same steps.  What needs the clock, the folder or a person
     (plans, evaluations, saves, stopping) is done by the first of them, and the others follow.
@@ -63,19 +55,14 @@ class Loop:
         begun: float | None = None,
         ending: float = 0.0,
     ) -> None:
-        self.objective, self.run, self.machine, self.reporter = objective, run, machine, reporter
+        self.objective, self.run, self.reporter = objective, run, reporter
         self.training: Training = run.config.training
         self.optimizer: Optimizer = run.config.optimizer
         self.saving: Saving = run.config.saving
         self.clock, self.ending, self.processes = clock, ending, processes
         self.sink = make_sink(self.saving.sink if processes.leads else "none", run.path)
-        model = objective.model.to(machine.device)
-        self.weights = Weights(model, machine.precision)
-        self.optimizers = Optimizers(self.optimizer, model, self.weights.masters)
-        averaged = self.training.average == "ema" and processes.leads
-        self.average = Average(self.weights.masters) if averaged else None
+        self.learner = Learner(objective, self.training, self.optimizer, machine, reporter, processes)
         self.step = 0
-        self.splits = 1  # parts that a batch is cut into to fit the memory
         self.validations = 0
         self.validation_seconds = 0.0
         self.best: float | None = None
@@ -164,70 +151,7 @@ class Loop:
     def _train_step(self, batches: Iterator[Any]) -> tuple[float, int]:
         """One optimiser step; the mean loss and the tokens it was over, those of all processes."""
         together = [next(batches) for _ in range(self.training.accumulate)]
-        tokens = sum(self.objective.size(batch) for batch in together)
-        splits = self.splits
-        total = self._exchange(self._gradient(together), ran_short=self.splits > splits)
-        norm = self.weights.collect_gradients(1 / tokens, self.optimizer.clip)
-        if not math.isfinite(norm):
-            raise ValueError(
-                f"the gradient of step {self.step + 1} is not finite (loss {total / tokens}): "
-                f"try a lower --optimizer.lr than {self.optimizer.lr}, or look for broken data"
-            )
-        self.optimizers.step(self._rate())
-        self.weights.publish()
-        if self.average is not None:
-            self.average.update(self.weights.masters, self.planner.current.at(self.step + 1))
-        return total / tokens, tokens
-
-    def _exchange(self, total: float, ran_short: bool) -> float:
-        """Add up what the processes computed, and hear who was asked to stop or ran short of memory."""
-        asked = self.interruption.asked
-        total, all_asked, all_short = self.processes.total(total, asked, ran_short)
-        if all_asked > asked:
-            self.interruption.asked = True
-        if all_short > ran_short:
-            self.reporter.say("out of memory in another process: it computes its share in smaller parts now")
-        self.weights.gather()
-        self.processes.add_up(list(self.weights.masters.values()))
-        return total
-
-    def _rate(self) -> float:
-        """The factor on the learning rate of the present step: that of the middle of it."""
-        plan = self.planner.current
-        return rate(self.optimizer, (plan.at(self.step) + plan.at(self.step + 1)) / 2)
-
-    def _gradient(self, together: list[Any]) -> float:
-        """The gradient of the batches' summed loss, and its value; in smaller parts where memory is short."""
-        while True:
-            torch.manual_seed(_seed(self.training.seed, self.step, self.processes.rank))
-            try:
-                return sum(self._backward(batch) for batch in together)
-            except (RuntimeError, MemoryError) as error:
-                if not ran_out(error):
-                    raise
-                if self.splits >= _MOST_SPLITS:
-                    raise MemoryError(
-                        f"out of memory, even with each batch in {self.splits} parts: use a smaller "
-                        f"--batch-tokens than {self.training.batch_tokens}, or a smaller model"
-                    ) from error
-            self.splits *= 2
-            for p in self.objective.model.parameters():
-                p.grad = None
-            give_back(self.machine.device)
-            self.reporter.say(
-                f"out of memory: each batch is now computed in {self.splits} parts; a step learns from as "
-                "many tokens as before"
-            )
-
-    def _backward(self, batch: Any) -> float:
-        """Add the gradient of the summed loss of this process's share, part by part; the value."""
-        total = 0.0
-        for share in self.processes.share(self.objective, batch):
-            for part in self.objective.parts(share, self.splits):
-                loss = self.objective.loss(part)
-                loss.total.backward()
-                total += float(loss.total.detach())
-        return total
+        return self.learner.take(together, self.step, self.planner.current, self.interruption)
 
     def _evaluate_and_plan(self, meter: Meter, last: bool = False) -> None:
         """Evaluate and change the plan, each when it is time; after the last step no plan is left to change.
@@ -255,7 +179,7 @@ class Loop:
         left = self._seconds_left(meter.seconds_per_step)
         self.reporter.step(now.at(self.step), meter.loss, meter.tokens_per_second, left)
         if meter.due():
-            numbers = meter.numbers() | {"lr": self.optimizer.lr * self._rate()}
+            numbers = meter.numbers() | {"lr": self.optimizer.lr * self.learner.rate(now, self.step)}
             self.run.log({"step": self.step, "seconds": round(self.planner.used(), 2), **numbers})
             self.sink.tell(self.step, numbers)
         if self.clock() - self.saved_at >= self.saving.save_every:
@@ -270,7 +194,7 @@ class Loop:
             return None
         begun = self.clock()
         model = self.objective.model.eval()
-        with exchanged(model, self._kept()), self.interruption.at_once():
+        with exchanged(model, self.learner.kept), self.interruption.at_once():
             figures = self.objective.validate()
         model.train()
         self.validations = reached
@@ -287,7 +211,7 @@ class Loop:
 
     def _follow(self, evaluation: dict[str, Any]) -> None:
         """Keep the weights that were evaluated, and tell of it."""
-        weights = state_with(self.objective.model, self._kept())
+        weights = state_with(self.objective.model, self.learner.kept)
         if evaluation["best"]:
             self.run.save_model(weights)
         if self.saving.keep:
@@ -302,10 +226,6 @@ class Loop:
         """Time that went into an evaluation and not into steps."""
         self.planner.left_out(seconds)
         meter.leave_out(seconds)
-
-    def _kept(self) -> dict[str, Tensor]:
-        """The weights to be judged and kept: averaged if so asked, in fp32."""
-        return self.average.weights if self.average is not None else self.weights.masters
 
     def _patience_ends(self) -> bool:
         patience = self.training.patience
@@ -325,16 +245,14 @@ class Loop:
         if self.processes.leads:
             self._save_state()
             if self.best is None:  # a run that was never evaluated is still a run that can be used
-                self.run.save_model(state_with(self.objective.model, self._kept()))
+                self.run.save_model(state_with(self.objective.model, self.learner.kept))
         self.processes.wait()
         raise KeyboardInterrupt
 
     def _save_state(self, records: Sequence[dict[str, Any]] = ()) -> None:
         """Everything that resuming needs, in one file; ``records`` are still to be logged and followed."""
-        tensors = {f"weights.{name}": w for name, w in self.weights.masters.items()} | self.optimizers.state()
-        if self.average is not None:
-            tensors |= {f"average.{name}": w for name, w in self.average.weights.items()}
-        facts = {
+        tensors, facts = self.learner.state()
+        facts |= {
             "step": self.step,
             "plan": self.planner.current.record(),
             "used": self.planner.used(),
@@ -342,34 +260,21 @@ class Loop:
             "validation_seconds": self.validation_seconds,
             "best": self.best,
             "without_better": self.without_better,
-            "average_progress": self.average.progress if self.average is not None else None,
-            "splits": self.splits,
             "records": list(records),
         }
-        self.run.save_state({name: t.detach() for name, t in tensors.items()}, facts)
+        self.run.save_state(tensors, facts)
         self.saved_at = self.clock()
 
     def _start(self) -> None:
-        """Begin, whatever an earlier beginning left; processors that differ draw different first weights."""
+        """Begin, whatever an earlier beginning left."""
         if self.processes.leads:
             self.run.rewind(-1)
-        self.weights.load(self.processes.told_tensors(self.weights.masters))
+        self.learner.begin_alike()
 
     def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> tuple[float, Plan]:
         """Go on from a save; the seconds used before it, and the plan that was followed."""
-        device, tensors = self.machine.device, self.processes.told_tensors(tensors)
-
-        def named(prefix: str) -> dict[str, Tensor]:
-            return {n.removeprefix(prefix): t.to(device) for n, t in tensors.items() if n.startswith(prefix)}
-
-        self.weights.load(named("weights."))
-        self.optimizers.load_state(
-            {n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")}
-        )
-        if self.average is not None:
-            self.average.weights = named("average.")
-            self.average.progress = facts["average_progress"]
-        self.step, self.splits = facts["step"], facts["splits"]
+        self.learner.load(tensors, facts)
+        self.step = facts["step"]
         self.validations, self.validation_seconds = facts["validations"], facts["validation_seconds"]
         self.best, self.without_better = facts["best"], facts["without_better"]
         if self.processes.leads:
@@ -383,9 +288,3 @@ class Loop:
             self._follow(evaluation)
         if self.best is not None:
             self.run.load_model()  # the best so far must be whole before more time is spent
-
-
-def _seed(seed: int, step: int, process: int) -> int:
-    """A seed for the randomness of one step in one process; the first has that of a process alone."""
-    text = f"{seed}/{step}/{process}" if process else f"{seed}/{step}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

@@ -63,8 +63,9 @@ class TranslationObjective:
             total, nll = projected_cross_entropy(features[real], weight, targets, self.smoothing)
             return Loss(total, nll, count)
         # Both passes side by side: dropout differs from row to row.
-        twice = (torch.cat([x, x]) for x in (batch.source, batch.target_in, batch.source_lengths))
-        features = self.seq2seq.features(*twice).unflatten(0, (2, -1))[:, real]
+        source, target = batch.source.repeat(2, 1), batch.target_in.repeat(2, 1)
+        both = self.seq2seq.features(source, target, batch.source_lengths.repeat(2))
+        features = both.view(2, *real.shape, -1)[:, real]
         total, nll = consistent_cross_entropy(features, weight, targets, self.smoothing, self.consistency)
         return Loss(total, nll, count)
 
