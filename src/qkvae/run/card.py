@@ -102,7 +102,7 @@ pipeline_tag: {run.task}
 ---
 # {run.path.resolve().name}
 
-{facts.does}: {'an' if family[0] in 'AEIOU' else 'a'} {family} Transformer of {facts.parameters:,} parameters.
+{facts.does}: {"an" if family[0] in "AEIOU" else "a"} {family} Transformer of {facts.parameters:,} parameters.
 Trained with qkvae {run.version}.
 
 ## Data
