@@ -91,8 +91,8 @@ class DecoderCase(WritingCase):
 
     def log_p(self, ids: list[int], answer: list[int]) -> Float[Tensor, ""]:
         read = torch.tensor([*ids, *answer[:-1]], device=self.device)
-        found = self.model(read[None])[0, len(ids) - 1 :].double().log_softmax(-1)
-        return found.gather(1, torch.tensor(answer, device=self.device)[:, None]).sum()
+        found = self.model(read[None])[0, len(ids) - 1 :].cpu().double().log_softmax(-1)
+        return found.gather(1, torch.tensor(answer)[:, None]).sum()
 
     def _cut(self, logits: Tensor, lengths: Tensor, before: int) -> list[Tensor]:
         return [row[before : before + n] for row, n in zip(logits, numbers(lengths), strict=True)]

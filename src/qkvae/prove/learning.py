@@ -34,11 +34,11 @@ def _written_out(case: Seq2SeqCase) -> Tensor:
 
     −Σ_v q(v) ln p(v), q = (1 − ε)·[v = target] + ε/V.
     """
-    loss = nll = torch.zeros((), dtype=torch.float64, device=case.device)
+    loss = nll = torch.zeros((), dtype=torch.float64)
     tokens = 0
     for sentence in case.texts:
         log_p = case.log_p_of(sentence)
-        of_targets = log_p.gather(1, sentence.target_out.T)[:, 0]
+        of_targets = log_p.gather(1, sentence.target_out.T.cpu())[:, 0]
         nll = nll - of_targets.sum()
         loss = loss - ((1 - _SMOOTHING) * of_targets + _SMOOTHING * log_p.mean(-1)).sum()
         tokens += sentence.target_out.shape[1]

@@ -58,5 +58,5 @@ def difference(one: Tensor, other: Tensor) -> float:
         return 0.0
     if not bool(one.isfinite().all() & other.isfinite().all()):
         return math.inf
-    one, other = one.detach().double(), other.detach().double()
+    one, other = one.detach().cpu().double(), other.detach().cpu().double()  # Apple's GPUs have no fp64
     return float((one - other).abs().max()) / max(1.0, float(other.abs().max()))

@@ -139,12 +139,12 @@ class Seq2SeqCase(WritingCase):
 
     def log_p(self, ids: list[int], answer: list[int]) -> Float[Tensor, ""]:
         text = self._sentence(ids, answer[:-1])
-        found = self.log_p_of(text).gather(1, torch.tensor(answer, device=self.device)[:, None])
+        found = self.log_p_of(text).gather(1, torch.tensor(answer)[:, None])
         return found.sum()
 
     def log_p_of(self, text: Sentence) -> Float[Tensor, "m v"]:
-        """ln p of every token at every place, in double precision."""
-        return self.alone(text)[0].double().log_softmax(-1)
+        """ln p of every token at every place, in double precision, on the CPU."""
+        return self.alone(text)[0].cpu().double().log_softmax(-1)
 
     def _sentence(self, source: list[int], target: list[int]) -> Sentence:
         rows = ([*source, EOS], [BOS, *target], [*target, EOS])

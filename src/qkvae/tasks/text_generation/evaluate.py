@@ -75,7 +75,7 @@ def token_nll(
     model.eval()
     try:
         for batch in sliding(documents, length, stride, max(1, _TOKENS // length)):
-            yield _batch_nll(model, batch.to(model.head.weight.device)).double().cpu().numpy()
+            yield _batch_nll(model, batch.to(model.head.weight.device)).cpu().double().numpy()
     finally:
         model.train(was_training)
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from qkvae import config
 from qkvae.config import Generation
+from qkvae.config.generation import Precision
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
+from qkvae.generate.quick import quick
 from qkvae.models import Seq2Seq, build
 from qkvae.run import Run
 from qkvae.tasks.task import settled
@@ -68,7 +70,7 @@ class Translator:
     def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, generation: Generation | None = None) -> None:
         """
         Args:
-            model: with weights in fp32; it is used where it is (CPU, CUDA, MPS).
+            model: with weights in fp32; it is used where it is (CPU, CUDA, MPS), as it is when first asked.
             tokenizer: the one that the model was trained with.
             generation: how answers are chosen, unless a call says otherwise.
 
@@ -82,6 +84,7 @@ class Translator:
             )
         self.model, self.tokenizer = model, tokenizer
         self.generation = generation or Generation()
+        self._ready: dict[Precision, Seq2Seq] = {}
 
     @classmethod
     def from_run(cls, run: Run) -> Translator:
@@ -102,7 +105,9 @@ class Translator:
         asked = [place for place, line in enumerate(lines) if line.strip()]
         sources = self.tokenizer.encode_batch(lines[place] for place in asked)
         cut = sources.lengths >= longest  # EOS needs a place too
-        found = generate(self.model, [ids[: longest - 1] for ids in sources], settings, longest)
+        model = self._ready.get(settings.precision) or quick(self.model, settings.precision)
+        self._ready[settings.precision] = model
+        found = generate(model, [ids[: longest - 1] for ids in sources], settings, longest)
         answers = [Answer(line, ("",), (0.0,)) for line in lines]
         for place, hypotheses, was_cut in zip(asked, found, cut.tolist(), strict=True):
             answers[place] = Answer(
@@ -114,24 +119,24 @@ class Translator:
             )
         return answers
 
-    def stream(self, lines: Iterable[str], generation: Generation | None = None) -> Iterator[Answer]:
-        """Answers as they are ready, in the order of the lines.
+    def stream(self, inputs: Iterable[str], settings: Generation | None = None) -> Iterator[Answer]:
+        """Answers as they are ready, in the order of the inputs.
 
         From a sequence `WINDOW` batches are taken at a time, sorted by length and answered.  From anything
         else, such as a file, one batch: no more is read ahead, and ``Generation(batch=1)`` answers each line
         before the next is read.
         """
-        batch = (generation or self.generation).batch
-        size = batch * WINDOW if isinstance(lines, Sequence) else batch
-        rest = iter(lines)
+        batch = (settings or self.generation).batch
+        size = batch * WINDOW if isinstance(inputs, Sequence) else batch
+        rest = iter(inputs)
         while window := list(itertools.islice(rest, size)):
-            yield from self.translate(window, generation)
+            yield from self.translate(window, settings)
 
-    def lines(self, answer: Answer, number: int, generation: Generation | None = None) -> list[str]:
+    def lines(self, answer: Answer, number: int, settings: Generation | None = None) -> list[str]:
         """The answer as one line; with ``nbest`` above 1, a line each of input number, score and text, by
         tabs."""
         flat = [" ".join(text.splitlines()) for text in answer.texts]
-        if (generation or self.generation).nbest == 1:
+        if (settings or self.generation).nbest == 1:
             return flat[:1]
         return [f"{number}\t{score:.4f}\t{text}" for text, score in zip(flat, answer.scores, strict=True)]
 
