@@ -7,9 +7,9 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from qkvae.config import TASKS, from_dict, to_dict
+from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.data.findings import Report
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.loaded import LoadedRun, Paths, data_settings, listed, load
@@ -232,7 +232,7 @@ def _continue(
     _say_if_other(run, machine, processes, reporter)
     torch.set_num_threads(machine.threads)
     torch.manual_seed(config.training.seed)
-    model: torch.nn.Module = build(config.model)
+    model: torch.nn.Module = build(cast("Family", config.model))
     count = sum(p.numel() for p in model.parameters())
     reporter.say(f"{summary}, {count:,} parameters; {machine.describe()}")
     minutes = config.training.time_limit

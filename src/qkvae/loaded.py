@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
-from qkvae.config import TASKS, from_dict, to_dict
+from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.models import build
 from qkvae.run import Run
 from qkvae.tasks import Task, find_task
@@ -142,4 +142,5 @@ def _size(config: Any) -> int:
     import torch
 
     with torch.device("meta"):
-        return sum(p.numel() for p in build(config.model).parameters())
+        model: torch.nn.Module = build(cast("Family", config.model))
+    return sum(p.numel() for p in model.parameters())

@@ -79,7 +79,7 @@ def test_a_run_of_format_1_is_read_and_newer_settings_take_their_defaults(path: 
     assert manifest.resolved == {"precision": "bf16"}
     assert manifest.config == Translation(
         data=TranslationData(paths=("train.en", "train.de"), tokenizer="word", vocab_size=900),
-        model=Seq2Seq(block=Block(dim=128, heads=2), encoder_depth=2, vocab=900),
+        model=Seq2Seq(block=Block(dim=128, heads=2, hidden=512), encoder_depth=2, decoder_depth=4, vocab=900),
         training=Training(steps=10, seed=3),
     )
 
@@ -132,7 +132,7 @@ def test_a_newer_format_asks_for_a_newer_qkvae(path: Path) -> None:
             'unknown setting "model.block.dimm": did you mean "dim"?',
         ),
         (("settings", "model", "block"), "dim", "256", "model.block.dim is '256', but must be of type int"),
-        (("settings", "model", "block"), "heads", 3, "dim is 256 and heads is 3: heads must divide dim"),
+        (("settings", "model", "block"), "heads", 3, "dim is 128 and heads is 3: heads must divide dim"),
         (("settings", "model"), "block", 5, "model.block is 5, but is a group of settings"),
         (("settings", "optimizer"), "name", "moun", 'did you mean "muon"?'),
         ((), "task", "translatoin", 'unknown task "translatoin": did you mean "translation"?'),

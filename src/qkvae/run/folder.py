@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from qkvae.config import TaskConfig, differences, from_dict, to_dict
 from qkvae.run import atomic
@@ -321,7 +321,8 @@ class Run:
         """The settings that were saved with a state, completed by where the data are now."""
         here: dict[str, Any] = to_dict(self.config)["data"]
         data = decided["data"] | {name: here[name] for name in _WHERE if name in here}
-        return to_dict(from_dict(type(self.config), brought_up_to_date(decided | {"data": data})))
+        kind = cast("type[Any]", type(self.config))
+        return to_dict(from_dict(kind, brought_up_to_date(decided | {"data": data})))
 
     def _checkpoint(self, step: int) -> Path:
         return self.path / "checkpoints" / f"step-{step}"
