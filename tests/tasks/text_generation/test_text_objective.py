@@ -14,7 +14,7 @@ from small_texts import small_config, small_objective, write_book, write_chats, 
 from torch.testing import assert_close
 
 from qkvae.data.tokenizer import BOS, EOS
-from qkvae.tasks.text_generation.evaluate import measure, overlap
+from qkvae.tasks.text_generation.evaluate import measure, overlap, watched
 
 WRITERS = [(write_book, "text"), (write_folder, "text"), (write_chats, "chat")]
 KINDS = pytest.mark.parametrize(("write", "form"), WRITERS, ids=["book", "folder", "chats"])
@@ -117,3 +117,15 @@ def test_a_batch_in_which_nothing_counts_is_a_step_without_gradient(tmp_path: Pa
     loss.total.backward()
     assert (float(loss.total.detach()), loss.count, objective.size(batch)) == (0.0, 0, 1)
     assert all(p.grad is None or not bool(p.grad.any()) for p in objective.model.parameters())
+
+
+def test_of_a_long_text_an_evenly_spread_part_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective, _ = small_objective(small_config(write_book(tmp_path)))
+    monkeypatch.setattr("qkvae.tasks.text_generation.evaluate._TOKENS", 16)  # a window in each batch
+    whole = watched(objective.decoder, objective.encoded.valid, 16, 10**9)
+    half = watched(objective.decoder, objective.encoded.valid, 16, whole.tokens // 2)
+    assert whole.tokens == objective.encoded.valid.predictions
+    assert abs(half.tokens - whole.tokens / 2) <= 16
+    assert half.nll / half.tokens == pytest.approx(whole.nll / whole.tokens, rel=0.1)

@@ -29,7 +29,7 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter, seconds: float | None) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     writer = Writer.from_run(run)
-    reporter.say("measuring the whole validation text, and writing samples")
+    reporter.say("measuring the validation text, and writing samples")
     found = _measured(run, writer, encoded, seconds)
     run.log({"event": "final", **found})
     told = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
@@ -45,11 +45,15 @@ def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None)
     total = measure(writer.model, encoded.valid, length, overlap(length), limit)
     if total is not None:
         found = figures(total, encoded.valid_bytes)
-        return {**found, "window": f"each token after {length - overlap(length)} to {length} others"}
+        return {
+            **found,
+            "window": f"all of it, each token after {length - overlap(length)} to {length} others",
+        }
     best = [record for record in run.records() if record.get("best")][-1]
     names = {"nll": "valid_nll", "perplexity": "perplexity", "bits_per_byte": "bits_per_byte"}
     found = {name: best.get(key) for name, key in names.items()}
-    return {**found, "window": f"windows of {length} tokens side by side, for want of time"}
+    window = f"a part of it, windows of {length} tokens side by side, for want of time"
+    return {**found, "window": window}
 
 
 def _write_report(run: Run, writer: Writer, texts: Texts, found: dict[str, Any]) -> None:
@@ -140,7 +144,7 @@ def _write_card(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any
             Figure(
                 name=name,
                 value=found[name],
-                data=f"the whole validation part, {found['window']}",
+                data=f"the validation part: {found['window']}",
                 command=measured,
             )
             for name in ("nll", "perplexity", "bits_per_byte")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -43,6 +44,19 @@ def overlap(length: int) -> int:
     return max(1, length // 4)
 
 
+def watched(model: Decoder, documents: EncodedDocuments, length: int, most: int) -> Total:
+    """−ln p of about ``most`` tokens, in batches of windows side by side, evenly spread over the text.
+
+    Raises:
+        ValueError: no prediction counts.
+    """
+    every = max(1, documents.predictions // most)
+    each = [found for found in token_nll(model, documents, length, length, every) if len(found)]
+    if not each:
+        raise ValueError("nothing in these texts is predicted: give at least one token")
+    return Total(sum(float(found.sum()) for found in each), sum(map(len, each)))
+
+
 def measure(
     model: Decoder, documents: EncodedDocuments, length: int, stride: int, seconds: float | None = None
 ) -> Total | None:
@@ -68,13 +82,17 @@ def measure(
 
 
 def token_nll(
-    model: Decoder, documents: EncodedDocuments, length: int, stride: int
+    model: Decoder, documents: EncodedDocuments, length: int, stride: int, every: int = 1
 ) -> Iterator[NDArray[np.float64]]:
-    """−ln p in nats of every prediction that counts, in the order of the texts, some at a time."""
+    """−ln p in nats of every prediction that counts, in the order of the texts, some at a time.
+
+    With ``every`` above 1 only one batch of windows in so many is read.
+    """
     was_training = model.training
     model.eval()
     try:
-        for batch in sliding(documents, length, stride, max(1, _TOKENS // length)):
+        batches = sliding(documents, length, stride, max(1, _TOKENS // length))
+        for batch in itertools.islice(batches, 0, None, every):
             yield _batch_nll(model, batch.to(model.head.weight.device)).cpu().double().numpy()
     finally:
         model.train(was_training)
