@@ -45,9 +45,7 @@ def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(width: int) -> N
 
 
 def test_large_matrices_are_rounded_and_the_model_stays_as_it_is() -> None:
-    settings = Seq2Seq(
-        block=Block(dim=128, heads=2, hidden=1024), encoder_depth=1, decoder_depth=1, vocab=600
-    )
+    settings = Seq2Seq(block=Block(dim=256, heads=2, hidden=512), encoder_depth=1, decoder_depth=1, vocab=600)
     model = build(settings)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     ready = quick(model, "int8")
@@ -55,6 +53,11 @@ def test_large_matrices_are_rounded_and_the_model_stays_as_it_is() -> None:
     assert "head" in kinds
     assert "decoder.blocks.0.feedforward.up" in kinds
     assert "decoder.blocks.0.attention.output" not in kinds
+    narrow = build(
+        Seq2Seq(block=Block(dim=128, heads=2, hidden=512), encoder_depth=1, decoder_depth=1, vocab=900)
+    )
+    assert not rounded(quick(narrow, "auto"))
+    assert rounded(quick(narrow, "int8").head)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     inputs = sentences(9, vocab=600)
     answers = generate(ready, inputs, Generation(beam=3, batch=4))
@@ -68,7 +71,7 @@ def test_large_matrices_are_rounded_and_the_model_stays_as_it_is() -> None:
 
 
 def small_model(vocab: int = 600) -> Any:
-    return build(Seq2Seq(block=Block(dim=128, heads=2), encoder_depth=1, decoder_depth=1, vocab=vocab)).eval()
+    return build(Seq2Seq(block=Block(dim=256, heads=2), encoder_depth=1, decoder_depth=1, vocab=vocab)).eval()
 
 
 def test_in_fp32_the_numbers_are_the_same_and_what_can_be_is_shared() -> None:
@@ -108,6 +111,9 @@ def test_what_cannot_be_rounded_is_left_alone_or_refused() -> None:
     assert quick(half, "auto") is half
     with pytest.raises(ValueError, match=r"but this model is torch\.bfloat16 on cpu: use auto"):
         quick(half, "int8")
+    small = build(Seq2Seq(block=Block(dim=8, heads=2), encoder_depth=1, decoder_depth=1, vocab=10))
+    with pytest.raises(ValueError, match="int8 has no effect: the model has no matrix of more than 65,536"):
+        quick(small, "int8")
     with pytest.raises(ValueError, match="precision int8, but the model was made ready in fp32"):
         quick(quick(small_model(), "fp32"), "int8")
 

@@ -49,7 +49,7 @@ class Generation:
     """Seed of the sampling."""
 
     precision: Precision = "auto"
-    """Large products on a processor: fp32, int8 (quicker), or auto: int8 if the processor has VNNI."""
+    """Large products on a processor: fp32, int8, or auto: int8 if quick (VNNI) and dim is 256 or more."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "beam", "nbest", "max_length", "top_k", "batch")

@@ -16,10 +16,12 @@ from qkvae.nn.projection import Projection, split
 
 _TINY = 1e-30  # instead of the largest channel of a row of zeros
 _WIDE = 2048  # outputs from which a product is worth oneDNN's own layout
-_SMALL = 1 << 15  # weights up to which rounding the input costs more than the product saves
+_SMALL = 1 << 16  # weights up to which rounding the input costs more than the product saves
+_FEW = 256  # with fewer inputs the errors of rounding cancel less, and less is saved
 
 Made = Literal["fp32", "int8"]
 M = TypeVar("M")
+N = TypeVar("N", bound=nn.Module)
 
 _made: WeakKeyDictionary[nn.Module, Made] = WeakKeyDictionary()  # what `quick` gave back
 
@@ -41,25 +43,22 @@ class Int8Linear(nn.Module):
         weight = linear.weight.detach()
         scale = weight.abs().amax(1).clamp_min_(_TINY) / 127
         rounded = (weight / scale[:, None]).round().to(torch.int8)
-        self.weight: Tensor
-        self.scale: Tensor
-        self.tiny: Tensor
-        self.register_buffer("weight", rounded.t())
-        self.register_buffer("scale", scale)
-        self.register_buffer("tiny", torch.tensor(_TINY))
+        # No buffers: a module takes longer to find one than a small product takes.
+        self.weight, self.scale, self._tiny = rounded.t(), scale, torch.tensor(_TINY)
         self.bias: Tensor | None = linear.bias
         self._packed = _Packed(rounded, scale) if len(rounded) >= _WIDE and _has_dot_products() else None
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch w"]:
         rows = x.reshape(-1, x.shape[-1])
         # Few operators: with a handful of rows each costs as much as the product itself.
-        scale = torch.add(self.tiny, rows.abs().amax(1, keepdim=True), alpha=1 / 127)
+        scale = torch.add(self._tiny, rows.abs().amax(1, keepdim=True), alpha=1 / 127)
         whole: Int8[Tensor, "rows d"] = rows.div(scale).round_().to(torch.int8)
         if self._packed is not None and len(rows) > 1:
             y = self._packed(whole)
         else:
             y = _product(whole, self.weight).float().mul_(self.scale)
-        y = y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
+        bias = self.bias
+        y = y.mul_(scale) if bias is None else torch.addcmul(bias, y, scale)
         return y.view(*x.shape[:-1], y.shape[1])
 
 
@@ -94,22 +93,17 @@ class Int8Projection(Int8Linear):
 def quick(model: M, precision: Precision) -> M:
     """The model made ready to be used on a processor; the model itself stays as it is.
 
-    Products with large matrices are in 8 bits where that is asked for, or is exact and quick here (``auto``).
-    The weights of the others are laid out input by input, which a product with few rows reads at twice the
-    speed; they are the same numbers.  Attention, norms and sums stay in fp32.  What is on a GPU, what is not
-    in fp32 and what is ready already come back as they are.
+    Products with large matrices are in 8 bits where that is asked for; with ``auto``, if the processor is
+    quick at them and exact, and the matrix has 256 inputs or more.  The weights of the others are laid out
+    input by input, which a product with few rows reads at twice the speed; they are the same numbers.
+    Attention, norms and sums stay in fp32.  What is on a GPU, what is not in fp32 and what is ready already
+    come back as they are.
 
     Raises:
-        ValueError: int8 for a model that is not on the CPU in fp32 or was made ready in fp32, or on a
-            processor whose 8-bit products are not exact.
+        ValueError: int8 for a model that is not on the CPU in fp32, was made ready in fp32 or has no large
+            matrix, or on a processor whose 8-bit products are not exact.
     """
     if not isinstance(model, nn.Module):
-        return model
-    kinds = {(p.device.type, p.dtype) for p in model.parameters()}
-    if kinds != {("cpu", torch.float32)}:
-        if precision == "int8":
-            found = ", ".join(sorted(f"{dtype} on {device}" for device, dtype in kinds))
-            raise ValueError(f"precision int8 is for fp32 on the CPU, but this model is {found}: use auto")
         return model
     if (ready := _made.get(model)) is not None:
         if precision not in ("auto", ready):
@@ -117,24 +111,35 @@ def quick(model: M, precision: Precision) -> M:
                 f"precision {precision}, but the model was made ready in {ready}: give the original"
             )
         return model
-    return _ready(model, _chosen(precision))
+    kinds = {(p.device.type, p.dtype) for p in model.parameters()}
+    if kinds != {("cpu", torch.float32)}:
+        if precision == "int8":
+            found = ", ".join(sorted(f"{dtype} on {device}" for device, dtype in kinds))
+            raise ValueError(f"precision int8 is for fp32 on the CPU, but this model is {found}: use auto")
+        return model
+    made = _chosen(precision)
+    found = _ready(model, made, 1 if precision == "int8" else _FEW)
+    if precision == "int8" and not any(isinstance(part, Int8Linear) for part in found.modules()):
+        raise ValueError(
+            f"precision int8 has no effect: the model has no matrix of more than {_SMALL:,} weights: use auto"
+        )
+    _made[found] = made
+    return found
 
 
-def _ready(model: M, made: Made) -> M:
-    assert isinstance(model, nn.Module)
+def _ready(model: N, made: Made, inputs: int) -> N:
     # Whatever is not laid out anew is shared.
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     found = copy.deepcopy(model, cast("dict[int, object]", shared)).eval()
     for parent in list(found.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, _linear(child, made))
-    _made[found] = made
+                setattr(parent, name, _linear(child, made, inputs))
     return found
 
 
-def _linear(linear: nn.Linear, made: Made) -> nn.Module:
-    if made == "int8" and linear.weight.numel() > _SMALL:
+def _linear(linear: nn.Linear, made: Made, inputs: int) -> nn.Module:
+    if made == "int8" and linear.in_features >= inputs and linear.weight.numel() > _SMALL:
         return Int8Projection(linear) if isinstance(linear, Projection) else Int8Linear(linear)
     linear.weight = nn.Parameter(linear.weight.detach().t().contiguous().t(), requires_grad=False)
     return linear

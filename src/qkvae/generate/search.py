@@ -54,7 +54,8 @@ def finished_hypotheses(
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
     model = quick(model, settings.precision)
     was_training = model.training
-    model.train(False)
+    if was_training:
+        model.train(False)
     try:
         with torch.inference_mode():
             for start in range(0, len(order), settings.batch):
@@ -65,7 +66,8 @@ def finished_hypotheses(
                 for place, each in zip(places, answers, strict=True):
                     found[place] = rerank(each, settings.length_penalty)
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()
     return found
 
 
