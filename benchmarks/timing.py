@@ -124,6 +124,9 @@ def _serve(pipe: Connection, candidate: Candidate, threads: int, peer: Path | No
     """What a candidate's process does."""
     if peer is not None:
         sys.path[:0] = [str(peer / "src"), str(peer)]
+    from qkvae.nn.tiles import spare_failing_tiles
+
+    spare_failing_tiles()  # for the peers as well
     clock = time.process_time if threads == 1 else time.perf_counter
     try:
         work = candidate.make(*candidate.arguments)

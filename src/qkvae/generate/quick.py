@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from qkvae.config.generation import Precision
 from qkvae.nn.projection import Projection, split
+from qkvae.nn.tiles import spare_failing_tiles
 
 _TINY = 1e-30  # instead of the largest channel of a row of zeros
 _WIDE = 2048  # outputs from which a product is worth oneDNN's own layout
@@ -148,6 +149,7 @@ def _linear(linear: nn.Linear, made: Made, inputs: int) -> nn.Module:
 def _chosen(precision: Precision) -> Made:
     if precision == "fp32" or (precision == "auto" and not _has_dot_products()):
         return "fp32"
+    spare_failing_tiles()
     if _products_are_exact():
         return "int8"
     if precision == "auto":

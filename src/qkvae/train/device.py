@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from qkvae.config import Training
+from qkvae.nn.tiles import spare_failing_tiles
 from qkvae.train.processes import ALONE, Processes
 
 
@@ -53,6 +54,7 @@ def choose_machine(training: Training, processes: Processes = ALONE) -> Machine:
     _require_one_each(device, processes)
     threads = _choose_threads(processes) if device == "cpu" else torch.get_num_threads()
     torch.set_num_threads(threads)
+    spare_failing_tiles()
     precision = training.precision
     if precision == "auto":
         precision = _choose_precision(device)
@@ -72,6 +74,7 @@ def same_machine(facts: dict[str, Any], processes: Processes = ALONE) -> Machine
             "the run's config.json does not say what machine it was begun on (resolved.machine): "
             "put the file back as it was"
         ) from None
+    spare_failing_tiles()
     _choose_device(machine.device)
     _require_one_each(machine.device, processes)
     if machine.device == "cpu" and processes.count != machine.processes:

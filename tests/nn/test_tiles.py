@@ -1,0 +1,74 @@
+"""A processor that says it has matrix tiles, and ends the process that uses one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from qkvae.nn import tiles
+
+PRODUCTS = """
+import torch
+from qkvae.nn.tiles import spare_failing_tiles
+
+spare_failing_tiles()
+x = torch.ones(64, 64, dtype=torch.bfloat16)
+assert float((x @ x)[0, 0]) == 64
+packed = torch.ops.onednn.qlinear_prepack(torch.ones(64, 64, dtype=torch.int8), None)
+weight = (packed, torch.ones(64), torch.zeros(64, dtype=torch.int64))
+whole = torch.ones(64, 64, dtype=torch.uint8)
+y = torch.ops.onednn.qlinear_pointwise(whole, 1.0, 0, *weight, None, 1.0, 0, torch.float32, "none", [], "")
+assert float(y[0, 0]) == 64
+"""
+
+
+def limit() -> str | None:
+    return os.environ.get("ONEDNN_MAX_CPU_ISA")
+
+
+@pytest.fixture(autouse=True)
+def first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "to be put back")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    tiles.spare_failing_tiles.cache_clear()
+
+
+def test_products_come_out_on_this_machine() -> None:
+    done = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("advertised", "survives", "wanted"),
+    [(True, False, "AVX512_CORE_FP16"), (True, True, None), (False, False, None)],
+)
+def test_tiles_that_fail_are_spared(
+    monkeypatch: pytest.MonkeyPatch, advertised: bool, survives: bool, wanted: str | None
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: advertised)
+    monkeypatch.setattr(tiles, "_survives", lambda: survives)
+    tiles.spare_failing_tiles()
+    assert limit() == wanted
+
+
+def test_a_limit_that_was_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(tiles, "_survives", lambda: False)
+    tiles.spare_failing_tiles()
+    assert limit() == "AVX2"
+
+
+def test_a_trial_that_ends_badly_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_multiply_and_leave", lambda: os.kill(os.getpid(), 9))
+    assert not tiles._survives()
+
+
+def test_the_trial_needs_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_TRIAL", "raise SystemExit(0)")
+    monkeypatch.delattr(os, "fork")
+    assert tiles._survives()
+    monkeypatch.setattr(tiles, "_TRIAL", "raise SystemExit(4)")
+    assert not tiles._survives()
