@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qkvae.cli import main
-from qkvae.cli.use import groups
+from qkvae.cli.inputs import groups
 from qkvae.config import Generation, Translation
 
 

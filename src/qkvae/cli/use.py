@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import io
 import itertools
-import lzma
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
+from qkvae.cli.inputs import inputs
 from qkvae.cli.terminal import put, say, to_json
 from qkvae.config import TASKS
 
 if TYPE_CHECKING:
     from qkvae.tasks.task import Answer, Speaker
-
-_READ = 1 << 16
 
 
 def _use(
@@ -63,12 +59,12 @@ def _use(
     wanted = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
     answerer = loaded.answerer
     number, cut = 0, list[Any]()
-    groups: Iterable[Iterable[str]] = _inputs(text, file)
+    groups: Iterable[Iterable[str]] = inputs(text, file)
     if isinstance(answerer, Speaker):
-        inputs = itertools.chain.from_iterable(groups)
+        every = itertools.chain.from_iterable(groups)
         if (typing or len(text) == 1) and not json:
-            return _speak(answerer, inputs, wanted)
-        groups = [inputs] if answerer.in_turn else groups
+            return _speak(answerer, every, wanted)
+        groups = [every] if answerer.in_turn else groups
     for lines in groups:
         for answer in loaded.use(lines, wanted):
             number += 1
@@ -81,9 +77,9 @@ def _use(
     return 0
 
 
-def _speak(answerer: Speaker, inputs: Iterable[str], wanted: Any) -> int:
+def _speak(answerer: Speaker, lines: Iterable[str], wanted: Any) -> int:
     """Show every answer while it is written."""
-    for pieces in answerer.speak(inputs, wanted):
+    for pieces in answerer.speak(lines, wanted):
         answer = _shown(pieces)
         put("")
         if answer.cut and (told := answerer.said_of_cuts([answer])):
@@ -122,63 +118,3 @@ def _flags() -> list[Flag]:
 
 
 use = with_flags(_use, _flags())
-
-
-def _inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
-    """The inputs, in groups of as many as are there already."""
-    if text:
-        yield list(text)
-    elif file:
-        with _opened(file) as stream:
-            yield from groups(stream, str(file))
-    else:
-        stream = cast("io.BufferedIOBase", sys.stdin.buffer)
-        yield from _typed(stream) if sys.stdin.isatty() else groups(stream, "stdin")
-
-
-def _typed(stream: io.BufferedIOBase) -> Iterator[list[str]]:
-    """Lines of somebody who sits there, each asked for by a prompt."""
-    for number in itertools.count():
-        print("> ", end="", file=sys.stderr, flush=True)
-        if not (line := stream.readline()):
-            say("")
-            return
-        yield list(_decoded([line.removesuffix(b"\n")], "stdin", number))
-
-
-def groups(stream: io.BufferedIOBase, name: str) -> Iterator[list[str]]:
-    """Lines of a UTF-8 stream, as many at a time as have arrived.
-
-    A line typed or piped alone is handed on at once; many that are waiting come together, so that they can be
-    answered side by side.
-
-    Raises:
-        ValueError: a line is not UTF-8.
-    """
-    number, rest = 0, b""
-    while part := stream.read1(_READ):
-        *whole, rest = (rest + part).split(b"\n")
-        if whole:
-            yield list(_decoded(whole, name, number))
-            number += len(whole)
-    if rest:
-        yield list(_decoded([rest], name, number))
-
-
-def _decoded(lines: Iterable[bytes], name: str, before: int) -> Iterator[str]:
-    for number, line in enumerate(lines, before + 1):
-        try:
-            yield line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{name}, line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at {error.start + 1}): "
-                "convert it to UTF-8 first"
-            ) from error
-
-
-def _opened(file: Path) -> io.BufferedIOBase:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rb")
-    if file.suffix == ".xz":
-        return lzma.open(file, "rb")
-    return file.open("rb")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
+from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +62,31 @@ class Sentences:
         if pairs is not None:
             flat[spans(begins + second, pairs.lengths)] = pairs.flat
         return cls(Ragged(flat, starts), second)
+
+
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, longest: int
+) -> tuple[Sentences, NDArray[np.bool_]]:
+    """Texts as ``<s> text </s>``, or ``<s> text </s> pair </s>``, and which of them had to be cut.
+
+    Of a pair that is too long for ``longest`` tokens, the longer text is cut first.
+
+    >>> tokenizer = Tokenizer.train(["one two three"] * 2, "word", exact=False)
+    >>> rows, cut = encode_texts(tokenizer, ["one two three", "two"], ["three", "two"], 6)
+    >>> rows.ids.lengths.tolist(), cut.tolist()
+    ([6, 5], [True, False])
+    """
+    first = tokenizer.encode_batch(texts)
+    if pairs is None:
+        kept = np.minimum(first.lengths, longest - 2)
+        return Sentences.framed(_heads(first, kept), first=BOS, last=EOS), kept < first.lengths
+    second, room = tokenizer.encode_batch(pairs), longest - 3
+    kept = np.minimum(first.lengths, np.maximum(room - second.lengths, (room + 1) // 2))
+    kept_second = np.minimum(second.lengths, room - kept)
+    rows = Sentences.framed(_heads(first, kept), _heads(second, kept_second), first=BOS, last=EOS)
+    return rows, (kept < first.lengths) | (kept_second < second.lengths)
+
+
+def _heads(rows: Ragged, lengths: Ints) -> Ragged:
+    """The first tokens of every row, so many of each."""
+    return Ragged.from_lengths(rows.flat[spans(rows.starts[:-1], lengths)], lengths)

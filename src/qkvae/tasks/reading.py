@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -10,6 +12,7 @@ from torch import Tensor
 from qkvae.data.encoded import Sentences
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.ragged import Ints
+from qkvae.data.tokenizer import SPECIALS, UNK
 from qkvae.models import Encoder
 
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
@@ -52,3 +55,9 @@ def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts class
         model.train(was_training)
     told, places = torch.cat(found), torch.cat(order)
     return torch.empty_like(told).index_copy(0, places, told)
+
+
+def words_hidden(batch: PackedBatch, p: float) -> PackedBatch:
+    """The batch with tokens of the texts unknown, each with probability ``p``; special ones stay."""
+    chosen = (torch.rand(batch.ids.shape) < p) & (batch.ids >= len(SPECIALS))
+    return replace(batch, ids=batch.ids.masked_fill(chosen, UNK))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tiny_labels import rows, tiny, write_rows
 
 from qkvae.config import LabelledData, Learning, TextClassification
+from qkvae.data.encoded import encode_texts
 from qkvae.data.labelled import Labelled
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import BOS, EOS, SPECIALS, UNK, Tokenizer
@@ -23,7 +24,6 @@ from qkvae.tasks.text_classification.classifier import Classifier
 from qkvae.tasks.text_classification.corpus import (
     Encoded,
     encode_corpus,
-    encode_texts,
     read_corpus,
     train_tokenizer,
 )

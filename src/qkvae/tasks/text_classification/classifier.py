@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.config import Choosing, LabelledData
+from qkvae.data.encoded import encode_texts
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.task import settled
-from qkvae.tasks.text_classification.corpus import encode_texts
 
 WINDOW = 16
 """Batches that are read before the first is answered where all inputs are there."""

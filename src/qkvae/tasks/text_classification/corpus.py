@@ -7,19 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.config import LabelledData
 from qkvae.data.default_labelled import default_labelled
-from qkvae.data.encoded import Sentences
+from qkvae.data.encoded import Sentences, encode_texts
 from qkvae.data.folders import is_packed
 from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
 from qkvae.data.labels import Labels
-from qkvae.data.ragged import Ints, Ragged, spans
-from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 
 _DEFAULT_COUNT = 20_000  # phrases of the embedded default
 _BPE_SIZE = 8000
@@ -141,31 +138,3 @@ def targets(labels: Labels, part: Labelled) -> Tensor:
     """What a model should answer: classes, a row of 0 and 1 each, or numbers as (y − mean) / σ."""
     encoded = torch.from_numpy(labels.encode(part))
     return (encoded - labels.mean) / labels.scale if labels.kind == "number" else encoded
-
-
-def encode_texts(
-    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, longest: int
-) -> tuple[Sentences, NDArray[np.bool_]]:
-    """Texts as ``<s> text </s>``, or ``<s> text </s> pair </s>``, and which of them had to be cut.
-
-    Of a pair that is too long for ``longest`` tokens, the longer text is cut first.
-
-    >>> tokenizer = Tokenizer.train(["one two three"] * 2, "word", exact=False)
-    >>> rows, cut = encode_texts(tokenizer, ["one two three", "two"], ["three", "two"], 6)
-    >>> rows.ids.lengths.tolist(), cut.tolist()
-    ([6, 5], [True, False])
-    """
-    first = tokenizer.encode_batch(texts)
-    if pairs is None:
-        kept = np.minimum(first.lengths, longest - 2)
-        return Sentences.framed(_heads(first, kept), first=BOS, last=EOS), kept < first.lengths
-    second, room = tokenizer.encode_batch(pairs), longest - 3
-    kept = np.minimum(first.lengths, np.maximum(room - second.lengths, (room + 1) // 2))
-    kept_second = np.minimum(second.lengths, room - kept)
-    rows = Sentences.framed(_heads(first, kept), _heads(second, kept_second), first=BOS, last=EOS)
-    return rows, (kept < first.lengths) | (kept_second < second.lengths)
-
-
-def _heads(rows: Ragged, lengths: Ints) -> Ragged:
-    """The first tokens of every row, so many of each."""
-    return Ragged.from_lengths(rows.flat[spans(rows.starts[:-1], lengths)], lengths)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qkvae.data.encoded import encode_texts
 from qkvae.inspect.look import LookFacts, look_at_reading
 from qkvae.tasks.text_classification.classifier import Classifier, halves
-from qkvae.tasks.text_classification.corpus import encode_texts
 
 
 def look(classifier: Classifier, text: str, name: str) -> LookFacts:

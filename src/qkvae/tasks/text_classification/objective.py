@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +10,8 @@ from torch import Tensor, nn
 from qkvae import losses
 from qkvae.config import TextClassification, Training
 from qkvae.data.packed import PackedBatch, PackedSentences
-from qkvae.data.tokenizer import SPECIALS, UNK
 from qkvae.models import Encoder
-from qkvae.tasks.reading import evenly, read_all, read_packed
+from qkvae.tasks.reading import evenly, read_all, read_packed, words_hidden
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, figures
 from qkvae.train.objective import Loss
@@ -67,7 +65,7 @@ class ClassificationObjective:
         device = next(self.encoder.parameters()).device
         targets = self.encoded.train_targets[batch.sentences].to(device)
         if self.learning.word_dropout and self.encoder.training:
-            batch = _words_hidden(batch, self.learning.word_dropout)
+            batch = words_hidden(batch, self.learning.word_dropout)
         total = self._total(read_packed(self.encoder, batch.to(device)), targets)
         return Loss(total, total.detach(), len(batch.sentences))
 
@@ -88,9 +86,3 @@ class ClassificationObjective:
                 return losses.many_labels(told, targets, weights)
             case "number":
                 return losses.numbers(told[:, 0], targets)
-
-
-def _words_hidden(batch: PackedBatch, p: float) -> PackedBatch:
-    """The batch with tokens of the texts unknown, each with probability ``p``; special ones stay."""
-    chosen = (torch.rand(batch.ids.shape) < p) & (batch.ids >= len(SPECIALS))
-    return replace(batch, ids=batch.ids.masked_fill(chosen, UNK))
