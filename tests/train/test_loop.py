@@ -213,6 +213,23 @@ def test_the_average_is_what_is_judged_and_kept(tmp_path: Path) -> None:
     assert not torch.equal(learner.average.weights[name], learner.weights.masters[name])
 
 
+def test_the_mean_of_checkpoints_is_what_is_judged_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = small_loop(tmp_path, Fit(range(7)), average="checkpoints", steps=14, validations=7)
+    seen: list[torch.Tensor] = []
+    mark = loop.learner.mark
+
+    def watched(step: int) -> None:
+        seen.append(loop.learner.weights.masters["inner.weight"].detach().clone())
+        mark(step)
+
+    monkeypatch.setattr(loop.learner, "mark", watched)
+    loop.fit()
+    assert len(seen) == 7
+    assert_close(Run.open(tmp_path).load_model()["inner.weight"], torch.stack(seen[-5:]).mean(0))
+
+
 def test_speed_does_not_count_evaluations(tmp_path: Path) -> None:
     clock = iter(range(10_000))
 
@@ -232,7 +249,8 @@ def test_speed_does_not_count_evaluations(tmp_path: Path) -> None:
     )  # rows a tick; 1,000 ticks of evaluation are left out
 
 
-def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", ["none", "ema", "checkpoints"])
+def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path, average: str) -> None:
     class Pressed(Fit):
         def validate(self) -> dict[str, float]:
             if len(self.scores) == 2:
@@ -241,14 +259,14 @@ def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path
                 raise AssertionError("the evaluation went on")
             return super().validate()
 
-    loop = small_loop(tmp_path / "stopped", Pressed([1.0, 2.0, 4.0, 3.0]))
+    loop = small_loop(tmp_path / "stopped", Pressed([1.0, 2.0, 3.0, 4.0]), average=average)
     with pytest.raises(KeyboardInterrupt):
         loop.fit()
     assert loop.step == 6
     run = Run.open(tmp_path / "stopped")
-    again = Loop(Fit([4.0, 3.0]), run, loop.learner.machine, Heard())
+    again = Loop(Fit([3.0, 4.0]), run, loop.learner.machine, Heard())
     again.fit()
-    small_loop(tmp_path / "whole", Fit([1.0, 2.0, 4.0, 3.0])).fit()
+    small_loop(tmp_path / "whole", Fit([1.0, 2.0, 3.0, 4.0]), average=average).fit()
     whole = Run.open(tmp_path / "whole")
     kept = [(r["step"], r["score"]) for r in run.records() if "score" in r]
     assert kept == [(r["step"], r["score"]) for r in whole.records() if "score" in r]

@@ -7,6 +7,8 @@ from typing import Literal
 
 from qkvae.config import checks
 
+AverageKind = Literal["ema", "checkpoints", "none"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
@@ -90,8 +92,8 @@ class Training:
     patience: int | None = None
     """Stop after this many evaluations without a better one; never if not given."""
 
-    average: Literal["ema", "none"] = "ema"
-    """Use an exponential moving average of the weights, or the last weights."""
+    average: AverageKind = "ema"
+    """Use a moving average of the weights, the mean of those at the last 5 evaluations, or the last ones."""
 
     seed: int = 1
     """Seed of everything random: the order of data, the first weights, dropout."""

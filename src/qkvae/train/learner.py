@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qkvae.config import Optimizer, Training
-from qkvae.train.average import Average
+from qkvae.train.average import make_average
 from qkvae.train.device import Machine
 from qkvae.train.interrupt import Interruption
 from qkvae.train.memory import give_back, ran_out
@@ -52,14 +52,19 @@ class Learner:
         model = objective.model.to(machine.device)
         self.weights = Weights(model, machine.precision)
         self.optimizers = Optimizers(optimizer, model, self.weights.masters)
-        averaged = training.average == "ema" and processes.leads
-        self.average = Average(self.weights.masters) if averaged else None
+        kind = training.average if processes.leads else "none"
+        self.average = make_average(kind, self.weights.masters)
         self.splits = 1  # parts that a batch is cut into to fit the memory
 
     @property
     def kept(self) -> dict[str, Tensor]:
         """The weights to be judged and kept: averaged if so asked, in fp32."""
         return self.average.weights if self.average is not None else self.weights.masters
+
+    def mark(self, step: int) -> None:
+        """The weights are about to be judged, after so many steps."""
+        if self.average is not None:
+            self.average.mark(self.weights.masters, step)
 
     def rate(self, plan: Plan, step: int) -> float:
         """The factor on the learning rate of a step: that of the middle of it."""
@@ -138,9 +143,8 @@ class Learner:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that resuming needs: tensors, and facts beside them."""
         tensors = {f"weights.{name}": w for name, w in self.weights.masters.items()} | self.optimizers.state()
-        if self.average is not None:
-            tensors |= {f"average.{name}": w for name, w in self.average.weights.items()}
-        progress = self.average.progress if self.average is not None else None
+        averaged, progress = ({}, None) if self.average is None else self.average.state()
+        tensors |= {f"average.{name}": w for name, w in averaged.items()}
         facts = {"average_progress": progress, "splits": self.splits}
         return {name: t.detach() for name, t in tensors.items()}, facts
 
@@ -156,8 +160,7 @@ class Learner:
             {n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")}
         )
         if self.average is not None:
-            self.average.weights = named("average.")
-            self.average.progress = facts["average_progress"]
+            self.average.load(named("average."), facts["average_progress"])
         self.splits = facts["splits"]
 
     def begin_alike(self) -> None:

@@ -194,6 +194,7 @@ class Loop:
             return None
         begun = self.clock()
         model = self.objective.model.eval()
+        self.learner.mark(self.step)
         with exchanged(model, self.learner.kept), self.interruption.at_once():
             figures = self.objective.validate()
         model.train()
