@@ -63,14 +63,15 @@ class Flag:
 
 @functools.cache
 def field_help(kind: type) -> dict[str, str]:
-    """The sentence under every field of a config class, read from its source.
+    """The sentence under every field of a config class and of those it extends, read from their source.
 
     >>> from qkvae.config import Generation
     >>> field_help(Generation)["nbest"]
     'Answers given for each input, best first; at most beam.'
     """
+    base = kind.__base__
+    found = {} if base in (None, object) else dict(field_help(base))
     body = cast("ast.ClassDef", ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]).body
-    found: dict[str, str] = {}
     for field, below in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             match below:

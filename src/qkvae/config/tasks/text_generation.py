@@ -9,23 +9,13 @@ from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Decoder
 from qkvae.config.generation import Precision
+from qkvae.config.tasks.text_files import TextFiles
 from qkvae.config.training import Optimizer, Saving, Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextData:
+class TextData(TextFiles):
     """Where the text is and how it becomes tokens."""
-
-    paths: tuple[str, ...] = ()
-    """Text files, folders of them, or tables (.jsonl .csv .tsv .parquet) of a text per row; embedded text if
-    none."""
-
-    valid: tuple[str, ...] = ()
-    """Likewise, to validate on; a part split off if none: whole documents by hash, or the end of a single
-    text."""
-
-    text: str | None = None
-    """Column of the texts in a table, by name or by number from 0."""
 
     format: Literal["text", "chat"] = "text"
     """Plain text, or conversations: rows of messages with roles, of which the assistant's are learned."""
@@ -34,36 +24,16 @@ class TextData:
     """Byte-level byte-pair encoding, characters, bytes or words; auto takes characters for a short text of
     few different ones, and bpe for others."""
 
-    vocab_size: int | None = None
-    """Tokens, special ones too; up to 8000 (bpe), or every character or word, if not given."""
-
-    min_frequency: int | None = None
-    """A pair (bpe), a word or a character seen less often than this gets no token of its own; 2, and 1 for
-    characters, if not given."""
-
     length: int = 256
     """Tokens in a row that is learned from: how far back the model learns to look."""
 
-    valid_fraction: float | None = None
-    """Part split off for validation, 250,000 characters at most; 0.1 if not given."""
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         checks.one_of(self, "format", "tokenizer")
-        checks.at_least(self, 1, "min_frequency", "length")
-        checks.at_least(self, 10, "vocab_size")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
-        checks.in_effect(self, "valid_fraction", "valid", ())
+        checks.at_least(self, 1, "length")
         checks.in_effect(self, "text", "format", "text")
         for limit in ("vocab_size", "min_frequency"):
             checks.in_effect(self, limit, "tokenizer", "auto", "bpe", "char", "word")
-        if self.valid and not self.paths:
-            raise ValueError("--valid is given without DATA to train on: give both, or neither")
-
-    @property
-    def valid_fraction_or_default(self) -> float:
-        """The part that is split off for validation if ``valid`` is not given."""
-        return 0.1 if self.valid_fraction is None else self.valid_fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +70,14 @@ class Writing:
     seed: int | None = None
     """Seed of the drawing; another one each time if not given."""
 
+    draft: str | None = None
+    """A smaller run with the same tokenizer that proposes tokens, which this one judges many at a time."""
+
+    ahead: int | None = None
+    """Tokens that the draft proposes at a time; 4 if not given."""
+
     def __post_init__(self) -> None:
-        checks.at_least(self, 1, "tokens", "top_k", "batch", "repetition")
+        checks.at_least(self, 1, "tokens", "top_k", "batch", "repetition", "ahead")
         checks.at_least(self, 0, "temperature", "min_p", "seed")
         checks.above_zero(self, "top_p")
         checks.one_of(self, "precision")
@@ -114,6 +90,13 @@ class Writing:
             raise ValueError(f"{unused[0]} has no effect with temperature 0: raise it, or leave it out")
         if "" in self.stop:
             raise ValueError("stop holds an empty string, which is everywhere: leave it out")
+        if self.ahead is not None and self.draft is None:
+            raise ValueError(f"ahead {self.ahead} has no effect without a draft: add one, or leave it out")
+
+    @property
+    def ahead_or_default(self) -> int:
+        """How many tokens a draft proposes at a time."""
+        return 4 if self.ahead is None else self.ahead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +127,10 @@ class TextGeneration:
 
     def __post_init__(self) -> None:
         length, longest = self.data.length, self.model.max_length
-        if longest not in (length, TextData.length):
+        if longest < length and longest != TextData.length:
             raise ValueError(
-                f"model.max_length {longest} has no effect with length {length}, which decides it: "
-                "leave it out"
+                f"model.max_length is {longest}, which is no room for rows of length {length}: "
+                f"use {length} or more, or a shorter length"
             )
         if self.model.memory:
             raise ValueError(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from qkvae import metrics
-from qkvae.config import to_dict
 from qkvae.data.squad import Questions
-from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Sample, Section
 from qkvae.models import Encoder
-from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.question_answering.corpus import Encoded
 from qkvae.tasks.question_answering.evaluate import answered, figures
 from qkvae.tasks.question_answering.spans import Span, best_spans, read_windows
@@ -52,17 +50,20 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
     )
     run.log({"event": "final", **shown})
-    facts = ReportFacts(
-        title=f"{run.task}: {run.path.name}",
-        command=run.resolved["command"],
-        config=to_dict(config) | {"resolved": run.resolved},
-        records=[record for record in run.records() if "event" not in record],
-        figures=shown,
+    ending = Ending(
+        shown=shown,
         sections=[_answers(asked, answers, [each[0] for each in spans])],
-        passport=run.passport,
+        does="Finds the answer to a question in a text",
+        example="What is the capital?\tRome is the capital of Italy.",
+        limits=(*_LIMITS, f"Questions and texts are read {config.data.max_length} tokens at a time."),
+        default="facts about countries",
+        split="split off by hash of the text",
+        examples=(len(set(encoded.train.question.tolist())), len(asked)),
+        parameters=sum(p.numel() for p in model.parameters()),
+        figures=found,
+        where=f"{len(asked)} validation questions",
     )
-    write_report(facts, run.path / "report.html")
-    _write_card(run, encoded, sum(p.numel() for p in model.parameters()), found)
+    write_pages(run, ending)
 
 
 def choose_margin(questions: Questions, spans: Sequence[Span]) -> float:
@@ -105,33 +106,3 @@ def _answers(questions: Questions, answers: Sequence[str], spans: Sequence[Span]
         note="Questions of the validation part, about texts that the training never saw.",
         samples=samples,
     )
-
-
-def _write_card(run: Run, encoded: Encoded, parameters: int, found: dict[str, float]) -> None:
-    """README.md, the model card."""
-    data: Any = run.config.data
-    asked = encoded.valid_questions
-    measured = (
-        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
-        if data.valid
-        else "measured while training"
-    )
-    train = " and ".join(data.paths) or "embedded default: facts about countries"
-    valid = " and ".join(data.valid) or "split off by hash of the text"
-    card = Facts(
-        does="Finds the answer to a question in a text",
-        example="What is the capital?\tRome is the capital of Italy.",
-        limits=(*_LIMITS, f"Questions and texts are read {data.max_length} tokens at a time."),
-        sources=(
-            Source(role="training", name=train, examples=len(set(encoded.train.question.tolist()))),
-            Source(role="validation", name=valid, examples=len(asked)),
-        ),
-        parameters=parameters,
-        command=run.resolved["command"],
-        figures=tuple(
-            Figure(name=name, value=value, data=f"{len(asked)} validation questions", command=measured)
-            for name, value in found.items()
-        ),
-        licence=run.resolved["licence"],
-    )
-    write_card(run, card)

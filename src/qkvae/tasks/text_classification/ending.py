@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,11 @@ from markupsafe import Markup
 from torch import Tensor
 
 from qkvae import metrics
-from qkvae.config import to_dict
 from qkvae.inspect.charts import Series, heat_map, line_chart
-from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Picture, Sample, Section, Table
 from qkvae.models import Encoder
-from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, decisions, figures
@@ -43,17 +41,26 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
     )
     run.log({"event": "final", **shown})
-    facts = ReportFacts(
-        title=f"{run.task}: {run.path.name}",
-        command=run.resolved["command"],
-        config=to_dict(config) | {"resolved": run.resolved},
-        records=[record for record in run.records() if "event" not in record],
-        figures=shown,
+    texts = encoded.valid_texts
+    ending = Ending(
+        shown=shown,
         sections=_sections(encoded, told),
-        passport=run.passport,
+        does="Labels pairs of texts" if texts.pairs else "Labels texts",
+        example=texts.texts[0] if texts.pairs is None else f"{texts.texts[0]}\t{texts.pairs[0]}",
+        limits=(*_LIMITS, f"Of a text only the first {config.data.max_length} tokens are read."),
+        default="phrases in nine languages",
+        split="split off by hash of the text",
+        examples=(len(encoded.train), len(encoded.valid)),
+        parameters=sum(p.numel() for p in model.parameters()),
+        figures={name: found[name] for name in found if name in _carded(encoded)},
+        where=f"{len(texts)} validation texts",
     )
-    write_report(facts, run.path / "report.html")
-    _write_card(run, encoded, sum(p.numel() for p in model.parameters()), found)
+    write_pages(run, ending)
+
+
+def _carded(encoded: Encoded) -> tuple[str, ...]:
+    """The figures that the model card tells."""
+    return (METRICS[encoded.labels.kind], "macro_f1", "mcc", "spearman", "ece")
 
 
 def _sections(encoded: Encoded, told: Tensor) -> list[Section]:
@@ -150,41 +157,3 @@ def _parts(encoded: Encoded, row: int) -> tuple[tuple[str, str], ...]:
     known = label if isinstance(label, str) else ", ".join(label) or "none"
     second = () if texts.pairs is None else (("and", texts.pairs[row]),)
     return (("text", texts.texts[row]), *second, ("known", known))
-
-
-def _write_card(run: Run, encoded: Encoded, parameters: int, found: dict[str, float]) -> None:
-    """README.md, the model card."""
-    data: Any = run.config.data
-    texts = encoded.valid_texts
-    measured = (
-        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
-        if data.valid
-        else "measured while training"
-    )
-    where = f"{len(texts)} validation texts"
-    card = Facts(
-        does="Labels pairs of texts" if texts.pairs else "Labels texts",
-        example=texts.texts[0] if texts.pairs is None else f"{texts.texts[0]}\t{texts.pairs[0]}",
-        limits=(*_LIMITS, f"Of a text only the first {data.max_length} tokens are read."),
-        sources=(
-            Source(
-                role="training",
-                name=" and ".join(data.paths) or "embedded default: phrases in nine languages",
-                examples=len(encoded.train),
-            ),
-            Source(
-                role="validation",
-                name=" and ".join(data.valid) or "split off by hash of the text",
-                examples=len(encoded.valid),
-            ),
-        ),
-        parameters=parameters,
-        command=run.resolved["command"],
-        figures=tuple(
-            Figure(name=name, value=value, data=where, command=measured)
-            for name, value in found.items()
-            if name in (METRICS[encoded.labels.kind], "macro_f1", "mcc", "spearman", "ece")
-        ),
-        licence=run.resolved["licence"],
-    )
-    write_card(run, card)

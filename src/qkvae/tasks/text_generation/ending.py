@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from typing import Any
 
-from qkvae.config import to_dict
 from qkvae.data.chat import Chats
 from qkvae.data.documents import Documents
-from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Sample, Section
-from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.text_generation.corpus import Encoded, Texts
 from qkvae.tasks.text_generation.evaluate import figures, measure, overlap
 from qkvae.tasks.text_generation.writer import Writer
@@ -34,8 +32,7 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter, seconds: float | None
     run.log({"event": "final", **found})
     told = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
     reporter.say(f"validation text: {told} ({found['window']})")
-    _write_report(run, writer, encoded.valid_texts, found)
-    _write_card(run, writer, encoded, found)
+    write_pages(run, _ending(run, writer, encoded, found))
 
 
 def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None) -> dict[str, Any]:
@@ -56,19 +53,25 @@ def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None)
     return {**found, "window": window}
 
 
-def _write_report(run: Run, writer: Writer, texts: Texts, found: dict[str, Any]) -> None:
-    """report.html: curves, samples, where the data came from."""
+def _ending(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any]) -> Ending:
+    """What report and card say."""
+    texts = encoded.valid_texts
+    chat = isinstance(texts, Chats)
     note = "Texts of the validation part, which the training never saw, are continued."
-    facts = ReportFacts(
-        title=f"{run.task}: {run.path.name}",
-        command=run.resolved["command"],
-        config=to_dict(run.config) | {"resolved": run.resolved},
-        records=[record for record in run.records() if "event" not in record],
-        figures={name: value for name, value in found.items() if value is not None},
+    figures = ("nll", "perplexity", "bits_per_byte")
+    return Ending(
+        shown={name: value for name, value in found.items() if value is not None},
         sections=[Section(title="What it writes", note=note, samples=_samples(writer, texts))],
-        passport=run.passport,
+        does="Answers in a conversation" if chat else "Continues a text",
+        example=_example(texts),
+        limits=(*_LIMITS, f"It looks back over {writer.context} tokens at most."),
+        default="the language reference of Python",
+        split="split off by hash" if chat or len(texts) > 1 else "the end of the text",
+        examples=(run.passport["training"]["conversations" if chat else "documents"], len(texts)),
+        parameters=sum(p.numel() for p in writer.model.parameters()),
+        figures={name: found[name] for name in figures if found[name] is not None},
+        where=f"the validation part: {found['window']}",
     )
-    write_report(facts, run.path / "report.html")
 
 
 def _samples(writer: Writer, texts: Texts) -> list[Sample]:
@@ -111,48 +114,6 @@ def _halved(passage: str) -> tuple[str, str]:
     middle = max(passage.rfind(" ", 0, len(passage) // 2 + 1), passage.rfind("\n", 0, len(passage) // 2 + 1))
     middle = middle if middle > 0 else len(passage) // 2
     return passage[:middle], passage[middle:]
-
-
-def _write_card(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any]) -> None:
-    """README.md, the model card."""
-    data, passport = run.config.data, run.passport
-    chat = isinstance(encoded.valid_texts, Chats)
-    measured = (
-        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
-        if data.valid
-        else "measured at the end"
-    )
-    split = "split off by hash" if chat or len(encoded.valid_texts) > 1 else "the end of the text"
-    noun = "conversations" if chat else "documents"
-    card = Facts(
-        does="Answers in a conversation" if chat else "Continues a text",
-        example=_example(encoded.valid_texts),
-        limits=(*_LIMITS, f"It looks back over {writer.context} tokens at most."),
-        sources=(
-            Source(
-                role="training",
-                name=" and ".join(data.paths) or "embedded default: the language reference of Python",
-                examples=passport["training"][noun],
-            ),
-            Source(
-                role="validation", name=" and ".join(data.valid) or split, examples=len(encoded.valid_texts)
-            ),
-        ),
-        parameters=sum(p.numel() for p in writer.model.parameters()),
-        command=run.resolved["command"],
-        figures=tuple(
-            Figure(
-                name=name,
-                value=found[name],
-                data=f"the validation part: {found['window']}",
-                command=measured,
-            )
-            for name in ("nll", "perplexity", "bits_per_byte")
-            if found[name] is not None
-        ),
-        licence=run.resolved["licence"],
-    )
-    write_card(run, card)
 
 
 def _example(texts: Texts) -> str:
