@@ -7,35 +7,11 @@ from collections import Counter
 
 import pytest
 import torch
+from small_decoders import CONTEXT, VOCAB, distribution, model, written
 
-from qkvae import config
 from qkvae.config import Writing
 from qkvae.generate.filters import filtered
 from qkvae.generate.writing import Pen, window_start
-from qkvae.models import Decoder, build
-
-VOCAB, CONTEXT = 12, 8
-
-
-def model(positions: str = "rotary", **choices: object) -> Decoder:
-    block = config.Block(dim=16, heads=2, hidden=32, positions=positions, **choices)  # type: ignore[arg-type]
-    found = build(config.Decoder(block=block, depth=2, vocab=VOCAB, max_length=CONTEXT)).eval()
-    with torch.no_grad():
-        for p in found.parameters():
-            p.copy_(0.6 * torch.randn_like(p))  # no fresh model: its answers must depend on what it read
-    return found
-
-
-def written(pen: Pen) -> list[list[int]]:
-    while pen.live:
-        pen.step()
-    return pen.texts
-
-
-def distribution(found: Decoder, text: list[int], context: int) -> torch.Tensor:
-    """Logits of what follows, by reading at once what is looked at."""
-    with torch.no_grad():
-        return found(torch.tensor([text[window_start(len(text), context) :]]))[0, -1]
 
 
 @pytest.mark.parametrize("positions", ["rotary", "alibi", "relative", "learned", "sinusoidal", "none"])
@@ -133,3 +109,11 @@ def test_repetition_divides_the_odds_of_what_was_written(monkeypatch: pytest.Mon
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(ValueError, match="begin it with <s>"):
         Pen(model(), [[1], []], Writing(), CONTEXT)
+
+
+def test_the_first_token_may_be_one_of_some_only() -> None:
+    found, settings = model(), Writing(tokens=4, temperature=0)
+    texts = written(Pen(found, [[1, 5], [1, 5]], settings, CONTEXT, first={1: [3, 7]}))
+    logits = distribution(found, [1, 5], CONTEXT)
+    assert texts[0] == written(Pen(found, [[1, 5]], settings, CONTEXT))[0]
+    assert texts[1][2] == (3 if logits[3] > logits[7] else 7)

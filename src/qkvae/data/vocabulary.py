@@ -102,6 +102,18 @@ class Vocabulary:
         """
         return [self._shown[index] for index in map(int, ids)]
 
+    def beginning_with(self, text: str) -> list[int]:
+        """The ids of all tokens of bpe or byte whose text begins with this one.
+
+        >>> from qkvae.data.tokenizer import Tokenizer
+        >>> tokenizer = Tokenizer.train(["no, no"] * 2, vocab_size=262)
+        >>> tokenizer.tokens(tokenizer.beginning_with(" "))
+        ['▁', '▁n', '▁no']
+        """
+        first = len(self.specials)
+        wanted = text.encode()
+        return [first + place for place, each in enumerate(self._spelled[first:]) if each.startswith(wanted)]
+
     @cached_property
     def _names(self) -> list[str]:
         """Every token as the file spells it."""

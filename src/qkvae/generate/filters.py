@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -53,6 +53,30 @@ def min_p(logits: Float[Tensor, "rows v"], p: float) -> Float[Tensor, "rows v"]:
     """
     least = logits.amax(-1, keepdim=True) + (math.log(p) if p else -math.inf)
     return logits.masked_fill(logits < least, -math.inf)
+
+
+def only(logits: Float[Tensor, " v"], tokens: Sequence[int]) -> Float[Tensor, " v"]:
+    """These tokens and no other.
+
+    >>> only(torch.tensor([1.0, 3.0, 2.0]), [0, 2])
+    tensor([1., -inf, 2.])
+    """
+    kept = torch.tensor(tokens, dtype=torch.long, device=logits.device)
+    return torch.full_like(logits, -math.inf).index_copy(0, kept, logits[kept])
+
+
+def without_repetition(
+    logits: Float[Tensor, " v"], written: Sequence[int], repetition: float
+) -> Float[Tensor, " v"]:
+    """The odds of every token that was written before, divided by ``repetition``.
+
+    >>> without_repetition(torch.zeros(3), [2, 2], repetition=2.0).exp()
+    tensor([1.0000, 1.0000, 0.5000])
+    """
+    if repetition == 1 or not written:
+        return logits
+    before = torch.tensor(sorted(set(written)), device=logits.device)
+    return logits.index_add(0, before, logits.new_full((len(before),), -math.log(repetition)))
 
 
 def filtered(logits: Float[Tensor, "rows v"], settings: Generation | Writing) -> Float[Tensor, "rows v"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qkvae.config import Writing
 from qkvae.data.tokenizer import PAD
-from qkvae.generate.filters import filtered
+from qkvae.generate.filters import filtered, only, without_repetition
 from qkvae.generate.sampling import inverse_cdf, uniforms
 from qkvae.models import Decoder
 from qkvae.models.decoder import Prompted
@@ -54,15 +54,17 @@ class Pen:
         context: int,
         forbidden: Sequence[int] = (),
         seed: int = 0,
+        first: Mapping[int, Sequence[int]] | None = None,
     ) -> None:
         """
         Args:
             model: in the mode for use.
             prompts: token ids with all that they begin with, at least one token each.
-            settings: ``stop`` and ``batch`` are the caller's to obey.
+            settings: ``stop``, ``batch`` and ``draft`` are the caller's to obey.
             context: how far back the model looks, in tokens.
             forbidden: tokens that are never written.
             seed: of the drawing; ``settings.seed`` is the caller's to choose.
+            first: of these texts, by number, the first token that is written is one of those named.
 
         Raises:
             ValueError: a prompt is empty.
@@ -76,6 +78,7 @@ class Pen:
         self._device = next(model.parameters()).device
         self._forbidden = torch.tensor(list(forbidden), dtype=torch.long, device=self._device)
         self._begins = [len(prompt) for prompt in prompts]
+        self._first = first or {}
         self._drawn: Tensor | None = None
         if settings.temperature:
             limits = [settings.tokens] * len(prompts)
@@ -127,15 +130,12 @@ class Pen:
 
     def _choose(self, logits: Float[Tensor, "live v"]) -> Int[Tensor, " live"]:
         logits[:, self._forbidden] = -torch.inf
-        if self._settings.repetition > 1:
-            logits = self._without_repetition(logits)
+        for place, row in enumerate(self.live):
+            if row in self._first and not self._steps:
+                logits[place] = only(logits[place], self._first[row])
+            if self._settings.repetition > 1:
+                written = self.texts[row][self._begins[row] :]
+                logits[place] = without_repetition(logits[place], written, self._settings.repetition)
         if self._drawn is None:
             return logits.argmax(-1)
         return inverse_cdf(filtered(logits, self._settings), self._drawn[self.live, self._steps])
-
-    def _without_repetition(self, logits: Float[Tensor, "live v"]) -> Float[Tensor, "live v"]:
-        """The odds of every token that was written before, divided by ``repetition``."""
-        written = torch.zeros_like(logits)
-        for place, row in enumerate(self.live):
-            written[place, self.texts[row][self._begins[row] :]] = 1
-        return logits - written * torch.tensor(self._settings.repetition).log()

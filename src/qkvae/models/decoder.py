@@ -98,7 +98,7 @@ class Decoder(nn.Module):
         cache = Prompted(pasts, [], begin=begin)
         if n:
             # The prompts end together, so that all their hypotheses go on at the same place of the cache.
-            self._read(prompt if begin is None else _ending_together(prompt, begin), cache)
+            self.read_on(prompt if begin is None else _ending_together(prompt, begin), cache)
         cache.branch(beam)
         return cache
 
@@ -108,13 +108,13 @@ class Decoder(nn.Module):
 
     def read(self, tokens: Int[Tensor, " rows"], cache: Prompted) -> Float[Tensor, "rows d"]:
         """The first half of `step`: what the head reads."""
-        return self._read(tokens[:, None], cache)[:, 0]
+        return self.read_on(tokens[:, None], cache)[:, 0]
 
     def predict(self, features: Float[Tensor, "rows d"]) -> Float[Tensor, "rows v"]:
         """The second half of `step`: the logits, for as many rows at a time as one likes."""
         return self.logits(self.head(features))
 
-    def _read(self, tokens: Int[Tensor, "rows n"], cache: Prompted) -> Float[Tensor, "rows n d"]:
+    def read_on(self, tokens: Int[Tensor, "rows n"], cache: Prompted) -> Float[Tensor, "rows n d"]:
         """The features of tokens that follow those in the cache."""
         n = tokens.shape[1]
         x = self.input(tokens, cache.places(n), offset=cache.length)

@@ -80,6 +80,12 @@ class Cache:
             memory.values = memory.values.index_select(0, sentences)
             memory.mask = mask
 
+    def back_to(self, length: int) -> None:
+        """Forget all places from this one on (not for a beam, whose lineage would have to be undone)."""
+        assert self.beam == 1
+        assert length <= self.length, (length, self.length)
+        self.length = length
+
     def grow(self, places: int, mask: Mask) -> Mask:
         """Make ready for so many places more; the decoder's mask comes back as it is seen from them."""
         self.length += places

@@ -202,3 +202,25 @@ def test_changed_text_is_refused_on_resume(trained: Path, tmp_path: Path) -> Non
     (tmp_path / "run" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ValueError, match="fingerprint"):
         api.resume(tmp_path / "run", quiet=True)
+
+
+def test_with_a_draft_the_most_probable_text_is_the_same(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book, draft = str(trained / "book"), str(tmp_path / "draft")
+    smaller = ["8" if word == "32" else word for word in TINY]  # --model.hidden
+    assert main(["train", "text-generation", str(trained / "book.txt"), *smaller, "--out", draft]) == 0
+    words = ["use", book, "abc", "--temperature", "0", "--tokens", "30"]
+    capsys.readouterr()
+    for more in ([], ["--draft", draft], ["--draft", draft, "--ahead", "7"]):
+        assert main([*words, *more]) == 0
+    alone, four, seven = capsys.readouterr().out.splitlines()
+    assert alone == four == seven
+    for more, said in (
+        (["--draft", book], "a draft saves time only where it is smaller"),
+        (["--draft", str(trained / "chats")], "another tokenizer"),
+        (["--draft", str(tmp_path / "nothing")], "no such run"),
+        (["--ahead", "3"], "ahead 3 has no effect without a draft"),
+    ):
+        assert main([*words, *more]) == 2, more
+        assert said in capsys.readouterr().err

@@ -9,9 +9,11 @@ import pytest
 import torch
 from small_texts import small_config, small_objective, write_book, write_chats, write_folder
 
+from qkvae import config
 from qkvae.config import Writing
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
-from qkvae.tasks.text_generation.unfolding import Unfolding
+from qkvae.models import build
+from qkvae.tasks.text_generation.unfolding import Unfolding, left_to_next
 from qkvae.tasks.text_generation.writer import Chatter, Writer
 
 GREEDY = Writing(tokens=20, temperature=0, precision="fp32")
@@ -128,7 +130,7 @@ def test_an_answer_is_one_line(writer: Writer) -> None:
 def test_a_conversation_remembers(chatter: Chatter) -> None:
     prompts: list[list[int]] = []
     kept = chatter.pen
-    chatter.pen = lambda rows, settings, seed: (prompts.extend(rows), kept(rows, settings, seed))[1]  # type: ignore[method-assign]
+    chatter.pen = lambda rows, *others: (prompts.extend(rows), kept(rows, *others))[1]  # type: ignore[method-assign]
     first, nothing, second = chatter.stream(["1 plus 2?", " ", "and 1?"], GREEDY)
     assert nothing.text == ""
     assert len(prompts) == 2
@@ -151,3 +153,36 @@ def test_roles_are_never_written(chatter: Chatter) -> None:
 def test_the_wrong_tokenizer_is_refused(writer: Writer) -> None:
     with pytest.raises(ValueError, match="the tokenizer has 260 tokens, but the model"):
         Writer(writer.model, Tokenizer.train([], "byte"))
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("two ", " "),
+        ("two", ""),
+        ("two  ", " "),
+        ("two\n", ""),
+        ("two\n\n", "\n"),
+        ("two \t", "\t"),
+        (" ", ""),
+    ],
+)
+def test_white_space_that_begins_the_next_token_is_written_with_it(text: str, held: str) -> None:
+    """A prompt is read in tokens that it would also have inside a longer text."""
+    words = ["two", "words", "and", "more"] * 40
+    tokenizer = Tokenizer.train([" ".join(words) + "\n\n" + "  ".join(words)] * 3, "bpe", 280, exact=False)
+    settings = config.Decoder(block=config.Block(dim=16, heads=2, hidden=32), depth=1, vocab=len(tokenizer))
+    writer = shaken(Writer(build(settings), tokenizer, DRAWN))
+    assert left_to_next(text, "bpe") == held
+    assert not left_to_next(text, "char")
+    read = writer.prompt(text)
+    for after in ("words", "and more") if text.strip() else ():
+        assert tokenizer.encode(text + after)[: len(read)] == read
+    answer = next(writer.stream([text]))
+    (pieces,) = (list(each) for each in writer.speak([text]))
+    assert "".join(pieces) == text + answer.text
+    if held:  # what is shown is what the tokens say
+        pen = writer.pen([read], DRAWN, DRAWN.seed or 0, {0: tokenizer.beginning_with(held)})
+        while pen.live:
+            pen.step()
+        assert tokenizer.decode(pen.texts[0]).startswith(text + answer.text)

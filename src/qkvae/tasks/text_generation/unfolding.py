@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from qkvae.data.decoding import Decoder
-from qkvae.data.tokenizer import EOS
+from qkvae.data.tokenizer import EOS, Kind
 
 Ended = Literal["limit", "end", "stop"]
 """Why a text ended: it has as many tokens as were asked for, the model ended it, or a stop string came."""
@@ -24,14 +24,15 @@ class Unfolding:
     (['a', '', 'b.', 'a', '', ''], 'stop', 'ab.a')
     """
 
-    def __init__(self, decoder: Decoder, before: Sequence[int], stops: Sequence[str]) -> None:
+    def __init__(self, decoder: Decoder, before: Sequence[int], stops: Sequence[str], owed: str = "") -> None:
         """
         Args:
             decoder: a new one of the tokenizer.
             before: tokens that were there before; their text is not given again.
             stops: strings at which the text ends; they are no part of it.
+            owed: what the first token begins with and was there before, too.
         """
-        self._decoder, self._stops = decoder, stops
+        self._decoder, self._stops, self._owed = decoder, stops, owed
         decoder.add(before)
         self._held = ""
         self.text = ""
@@ -43,7 +44,8 @@ class Unfolding:
         if token == EOS:
             self.ended = "end"
             return self._given(self._held + self._decoder.end())
-        self._held += self._decoder.add([token])
+        self._held += self._decoder.add([token]).removeprefix(self._owed)
+        self._owed = ""
         found = [place for place in (self._held.find(stop) for stop in self._stops) if place >= 0]
         if found:
             self.ended = "stop"
@@ -60,6 +62,21 @@ class Unfolding:
         self._held = held
         self.text += piece
         return piece
+
+
+def left_to_next(text: str, kind: Kind) -> str:
+    """White space at the end of a text that bpe has as the beginning of what comes next; often none.
+
+    bpe cuts before the space in front of a word, and before the last of several characters of white space.
+    So a text that ends there was never learned as it would be encoded: the model reads it without this
+    character, and the first token that it writes begins with it (token healing).
+
+    >>> left_to_next("Once upon ", "bpe"), left_to_next("Once upon", "bpe"), left_to_next("Once\\n", "bpe")
+    (' ', '', '')
+    """
+    blank = len(text) - len(text.rstrip())
+    joined = text[-1:] in ((" ",) if blank == 1 else (" ", "\t", "\n"))
+    return text[-1] if kind == "bpe" and joined and blank < len(text) else ""
 
 
 def _begun(text: str, stop: str) -> int:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from qkvae import config
 from qkvae.config import Writing
+from qkvae.config.generation import Precision
 from qkvae.data.chat import ChatTemplate, Turn
 from qkvae.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 from qkvae.generate.quick import quick
+from qkvae.generate.speculative import Draft, SpeculativePen
 from qkvae.generate.writing import Pen, window_start
 from qkvae.models import Decoder, build
 from qkvae.run import Run
 from qkvae.tasks.task import settled
-from qkvae.tasks.text_generation.unfolding import Ended, Unfolding
+from qkvae.tasks.text_generation.unfolding import Ended, Unfolding, left_to_next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,7 @@ class Writer:
         never = {PAD, BOS, UNK, *range(UNK, len(tokenizer.specials))}
         self._forbidden = sorted(never if begins else {*never, EOS})
         self._made: dict[str, Decoder] = {}
+        self._drafts: dict[str, Writer] = {}
 
     @classmethod
     def from_run(cls, run: Run) -> Writer:
@@ -168,13 +171,55 @@ class Writer:
 
     def prompt(self, text: str) -> list[int]:
         """What the model reads before it continues a text."""
-        ids = self.tokenizer.encode(text)
+        ids = self.tokenizer.encode(text.removesuffix(self._owed(text)))
         return [BOS, *ids] if self.begins or not ids else ids
 
-    def pen(self, prompts: Sequence[list[int]], settings: Writing, seed: int) -> Pen:
-        """Token ids that are ready to be continued."""
-        model = self._ready(settings)
-        return Pen(model, prompts, settings, self.context, self._forbidden, seed)
+    def _owed(self, text: str) -> str:
+        """The end of a text that `prompt` leaves out: the first token that is written begins with it."""
+        return left_to_next(text, self.tokenizer.kind)
+
+    def pen(
+        self,
+        prompts: Sequence[list[int]],
+        settings: Writing,
+        seed: int,
+        first: Mapping[int, Sequence[int]] | None = None,
+    ) -> Pen | SpeculativePen:
+        """Token ids that are ready to be continued; of some texts the ``first`` token is one of these.
+
+        Raises:
+            ValueError: the draft that the settings name is no smaller run with the same tokenizer.
+        """
+        model = self._ready(settings.precision)
+        if settings.draft is None:
+            return Pen(model, prompts, settings, self.context, self._forbidden, seed, first)
+        other = self._drafting(settings.draft)
+        precision = "fp32" if settings.precision == "fp32" else "auto"  # int8 has no effect on tiny models
+        draft = Draft(other._ready(precision), other.context, settings.ahead_or_default)
+        return SpeculativePen(model, draft, prompts, settings, self.context, self._forbidden, seed, first)
+
+    def _drafting(self, path: str) -> Writer:
+        """The run that proposes tokens, opened once.
+
+        Raises:
+            ValueError: it is none of this task, has another tokenizer, or is not smaller.
+        """
+        if path not in self._drafts:
+            draft = Writer.from_run(Run.open(path, "text-generation"))
+            if draft.tokenizer.to_json() != self.tokenizer.to_json():
+                raise ValueError(
+                    f"the draft {path} has another tokenizer ({len(draft.tokenizer)} tokens) than the run "
+                    f"({len(self.tokenizer)}), so it cannot propose tokens: train it on the same "
+                    "data with the same --tokenizer and --vocab-size"
+                )
+            sizes = [sum(p.numel() for p in each.model.parameters()) for each in (draft, self)]
+            if sizes[0] >= sizes[1]:
+                raise ValueError(
+                    f"the draft {path} has {sizes[0]:,} parameters and the run {sizes[1]:,}: a draft saves "
+                    "time only where it is smaller"
+                )
+            self._drafts[path] = draft
+        return self._drafts[path]
 
     def _continue(
         self,
@@ -188,8 +233,13 @@ class Writer:
 
         ``told`` are the tokens whose text stands before what is written.
         """
-        pen = self.pen(prompts, settings, seed)
-        texts = [Unfolding(self.tokenizer.decoder(), ids, settings.stop) for ids in told]
+        owed = [self._owed(text) for text in sources]
+        first = {row: self.tokenizer.beginning_with(each) for row, each in enumerate(owed) if each}
+        pen = self.pen(prompts, settings, seed, first)
+        texts = [
+            Unfolding(self.tokenizer.decoder(), ids, settings.stop, each)
+            for ids, each in zip(told, owed, strict=True)
+        ]
         while pen.live:
             for row, token in pen.step().items():
                 if piece := texts[row].add(token):
@@ -212,11 +262,11 @@ class Writer:
             for source, prompt, each, written in zip(sources, prompts, texts, pen.texts, strict=True)
         ]
 
-    def _ready(self, settings: Writing) -> Decoder:
+    def _ready(self, precision: Precision) -> Decoder:
         """The model made ready for the processor, once."""
-        if settings.precision not in self._made:
-            self._made[settings.precision] = quick(self.model, settings.precision)
-        return self._made[settings.precision]
+        if precision not in self._made:
+            self._made[precision] = quick(self.model, precision)
+        return self._made[precision]
 
 
 def finished(pieces: Pieces) -> list[Written]:
@@ -271,6 +321,10 @@ class Chatter(Writer):
     def prompt(self, text: str) -> list[int]:
         """What the model reads before it answers the first thing that the user says."""
         return self._asked([Turn("user", text)])
+
+    def _owed(self, text: str) -> str:
+        """Nothing: a turn ends with a token of its own."""
+        return ""
 
     def _reply(self, turns: list[Turn], text: str, settings: Writing, seed: int) -> Pieces:
         """The answer to what the user says next; both join the turns, unless one says nothing."""
