@@ -11,7 +11,7 @@ from qkvae.config import Decoder, TextData, TextGeneration, Training, Writing
 from qkvae.data.chat import Chats
 from qkvae.data.documents import Documents
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.tasks.text_generation import corpus
+from qkvae.tasks import texts
 from qkvae.tasks.text_generation.corpus import (
     bytes_spelt,
     chosen_kind,
@@ -34,7 +34,7 @@ def test_the_default_is_there_without_data() -> None:
 
 
 def test_no_more_than_enough_is_split_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "MOST_VALID", 50)
+    monkeypatch.setattr(texts, "MOST_VALID", 50)
     read = read_corpus(TextData(paths=(write_book(tmp_path),)))
     assert 40 <= len(read.valid.texts[0]) <= 51
 
@@ -94,7 +94,10 @@ REFUSED = [
     (lambda: TextData(tokenizer="byte", vocab_size=300), "vocab_size 300 has no effect with tokenizer byte"),
     (lambda: Writing(temperature=0, top_p=0.9), "top_p has no effect with temperature 0"),
     (lambda: Writing(stop=("",)), "stop holds an empty string"),
-    (lambda: TextGeneration(model=Decoder(max_length=999)), "max_length 999 has no effect with length 256"),
+    (
+        lambda: TextGeneration(model=Decoder(max_length=99)),
+        "max_length is 99, which is no room for rows of length 256",
+    ),
     (
         lambda: TextGeneration(training=Training(batch_tokens=100)),
         "holds no row of length 256: use batch_tokens 256",

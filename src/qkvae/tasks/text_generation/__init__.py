@@ -18,8 +18,9 @@ from qkvae.tasks.text_generation.writer import Writer
 
 if TYPE_CHECKING:
     from qkvae.data.findings import Report
-    from qkvae.tasks.text_generation.corpus import Corpus, Encoded
+    from qkvae.tasks.text_generation.corpus import Encoded
     from qkvae.tasks.text_generation.objective import TextObjective
+    from qkvae.tasks.texts import Corpus
     from qkvae.train.progress import Reporter
 
 
@@ -28,27 +29,26 @@ class TextGenerationTask:
 
     name = "text-generation"
 
-    def read(self, config: TextGeneration, reporter: Reporter) -> Corpus:
+    def read(self, config: TextGeneration, reporter: Reporter) -> Corpus[Any]:
         from qkvae.tasks.text_generation.corpus import read_corpus
+        from qkvae.tasks.texts import reading
 
-        paths = (*config.data.paths, *config.data.valid)
-        reporter.say(
-            f"reading {', '.join(paths) or 'the embedded default: the language reference of Python'}"
-        )
+        reporter.say(reading(config.data))
         return read_corpus(config.data)
 
-    def learn(self, config: TextGeneration, corpus: Corpus, reporter: Reporter) -> Tokenizer:
+    def learn(self, config: TextGeneration, corpus: Corpus[Any], reporter: Reporter) -> Tokenizer:
         from qkvae.tasks.text_generation.corpus import train_tokenizer
 
         reporter.say("learning a vocabulary from the training text")
         return train_tokenizer(corpus.train, config.data)
 
-    def filled(self, config: TextGeneration, corpus: Corpus, tokenizer: Tokenizer) -> TextGeneration:
-        model = replace(config.model, vocab=len(tokenizer), max_length=config.data.length)
-        return replace(config, model=model)
+    def filled(self, config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer) -> TextGeneration:
+        longest, length = config.model.max_length, config.data.length
+        longest = length if longest == TextData.length else longest  # nothing else was asked for
+        return replace(config, model=replace(config.model, vocab=len(tokenizer), max_length=longest))
 
     def encode(
-        self, config: TextGeneration, corpus: Corpus, tokenizer: Tokenizer, reporter: Reporter
+        self, config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer, reporter: Reporter
     ) -> Encoded:
         from qkvae.tasks.text_generation.corpus import encode_corpus, unknown
 
@@ -65,7 +65,7 @@ class TextGenerationTask:
             reporter.say(f"note: a batch is {rows} rows of {length}: {rows * length:,} of {wanted:,} tokens")
         return encoded
 
-    def summary(self, corpus: Corpus, tokenizer: Tokenizer) -> str:
+    def summary(self, corpus: Corpus[Any], tokenizer: Tokenizer) -> str:
         from qkvae.tasks.text_generation.corpus import characters
 
         train, valid = characters(corpus.train), characters(corpus.valid)

@@ -10,50 +10,19 @@ import numpy as np
 
 from qkvae.config import TextData
 from qkvae.data.chat import ROLE_TOKENS, Chats, ChatTemplate, read_chats, split_chats
-from qkvae.data.default_text import default_documents
-from qkvae.data.documents import Documents, read_documents, split_documents
+from qkvae.data.documents import Documents, read_documents
 from qkvae.data.packing import EncodedDocuments
 from qkvae.data.tokenizer import UNK, Tokenizer
+from qkvae.tasks.texts import Corpus, held_out, read_split
 
 Texts = Documents | Chats
 """What a language model learns from."""
-
-MOST_VALID = 250_000
-"""Characters that are split off at most: more change an evaluation little, and each costs time."""
 
 _FEW = 256
 """So many different characters are an alphabet, with capitals, digits and marks."""
 
 _SHORT = 3_000_000
 """Characters; a text that is shorter teaches more about its characters than about a vocabulary of words."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The texts of a training."""
-
-    train: Texts
-    valid: Texts
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any text of either part."""
-        return f"{self.train.fingerprint[:32]}{self.valid.fingerprint[:32]}"
-
-    @property
-    def notes(self) -> list[str]:
-        """What was handled while the files were read."""
-        return [str(note) for part in (self.train, self.valid) for note in part.notes]
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data."""
-        return {
-            "fingerprint": self.fingerprint,
-            "training": self.train.figures,
-            "validation": self.valid.figures,
-            "notes": self.notes,
-        }
 
 
 def read_texts(data: TextData, paths: tuple[str, ...]) -> Texts:
@@ -65,23 +34,22 @@ def read_texts(data: TextData, paths: tuple[str, ...]) -> Texts:
     return read_chats(paths) if data.format == "chat" else read_documents(paths, data.text)
 
 
-def read_corpus(data: TextData) -> Corpus:
+def read_corpus(data: TextData) -> Corpus[Documents] | Corpus[Chats]:
     """The texts that the settings name, or the embedded default; split if no ``valid`` is named.
 
     Raises:
         ValueError: chats without DATA, and what `read_texts` and the splits raise.
     """
-    if data.format == "chat" and not data.paths:
+    if data.format == "text":
+        return read_split(data)
+    if not data.paths:
         raise ValueError(
             'format chat needs DATA: .jsonl, a line each of {"messages": [{"role": …, "content": …}]}'
         )
-    texts = read_texts(data, data.paths) if data.paths else default_documents()
+    chats = read_chats(data.paths)
     if data.valid:
-        return Corpus(texts, read_texts(data, data.valid))
-    share = min(data.valid_fraction_or_default, MOST_VALID / characters(texts))
-    if isinstance(texts, Chats):
-        return Corpus(*split_chats(texts, share))
-    return Corpus(*split_documents(texts, share))
+        return Corpus(chats, read_chats(data.valid))
+    return Corpus(*split_chats(chats, held_out(data, characters(chats))))
 
 
 def said(texts: Texts) -> Iterable[str]:
@@ -135,7 +103,7 @@ def encode_texts(texts: Texts, tokenizer: Tokenizer) -> EncodedDocuments:
     return EncodedDocuments(tokenizer.encode_batch(texts.texts))
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer) -> Encoded:
+def encode_corpus(corpus: Corpus[Any], tokenizer: Tokenizer) -> Encoded:
     """Both parts as token ids."""
     valid = encode_texts(corpus.valid, tokenizer)
     return Encoded(
