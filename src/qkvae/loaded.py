@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.models import build
 from qkvae.run import Run
 from qkvae.tasks import Task, find_task
 from qkvae.tasks.task import Answer, Answerer, settled
+
+if TYPE_CHECKING:
+    from qkvae.tasks.embedder import Embedder
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -78,6 +81,21 @@ class LoadedRun:
         """
         data = data_settings(self.run.task, paths, columns)
         return self.task.evaluate(self.answerer, self.config, data)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes vectors of texts and of their tokens.
+
+        Raises:
+            ValueError: the run reads no text.
+        """
+        from qkvae.tasks.embedder import Embedder
+
+        return Embedder.of(self.answerer, self.config)
+
+    def embed(self, texts: Sequence[str], pool: str | None = None) -> Any:
+        """The vector of every text, float32[texts, dim]; ``pool``: mean, first or last."""
+        return self.embedder.texts(texts, pool)[0]
 
     def look(self, text: str, out: str | Path | None = None) -> Path:
         """Write one page with what goes on inside while this input is answered."""

@@ -38,7 +38,9 @@ VERBS: dict[str, Verb] = {
         examples="""\
 qkvae use runs/demo "the third of May 2024"
 qkvae use runs/demo --beam 5 --nbest 3 --json < sentences.txt
-qkvae use runs/demo --file sentences.txt.gz > answers.txt""",
+qkvae use runs/demo --file sentences.txt.gz > answers.txt
+qkvae use runs/demo --embed < sentences.txt > vectors.npy
+qkvae use runs/demo --neighbours sentences.txt "the third of May" --count 5""",
     ),
     "eval": Verb(
         target="qkvae.cli.measure:evaluate",

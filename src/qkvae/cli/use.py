@@ -7,8 +7,9 @@ import itertools
 import sys
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from qkvae.cli.embed import Wanted, refuse_terminal, tell_neighbours, write_vectors
 from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
 from qkvae.cli.inputs import inputs
 from qkvae.cli.terminal import put, say, to_json
@@ -24,6 +25,12 @@ def _use(
     *text: str,
     file: Path | None = None,
     json: bool = False,
+    embed: bool = False,
+    neighbours: Path | None = None,
+    pool: Literal["mean", "first", "last"] | None = None,
+    level: Literal["sentence", "token"] | None = None,
+    out: Path | None = None,
+    count: int | None = None,
     settings: Settings,
 ) -> int:
     """Answer with a trained run: each TEXT, or each line of --file or stdin.
@@ -42,7 +49,25 @@ def _use(
         A file of one input per line (plain, .gz or .xz) instead.
     json
         One JSON line per input, with all that is known of the answer.
+    embed
+        Instead of answers the vectors of the inputs, as a NumPy array to a pipe or to --out.
+    neighbours
+        Instead of answers the lines of this file that are nearest to each input: number, cosine, line.
+    pool
+        With --embed and --neighbours: what stands for a text; as the run was trained, or the mean.
+    level
+        With --embed: one vector for each input (sentence) or for each of its tokens (token).
+    out
+        With --embed: a file .npy, .npz or .parquet instead of stdout.
+    count
+        With --neighbours: how many lines; 10 if not given.
     """
+    wanted = Wanted(embed=embed, neighbours=neighbours, pool=pool, level=level, out=out, count=count)
+    if wanted:
+        refuse_terminal(wanted, json)
+        for name in settings:
+            flag, verb = f"--{name.replace('_', '-')}", "--embed" if embed else "--neighbours"
+            raise ValueError(f"{flag} has no effect with {verb}: leave it out")
     if text and file:
         raise ValueError(f"TEXT and --file {file} exclude each other: give one of them")
     if file is not None and not file.is_file():
@@ -56,21 +81,24 @@ def _use(
     from qkvae.tasks.task import Speaker
 
     loaded = api.load(run)
-    wanted = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
+    if wanted:
+        work = write_vectors if wanted.embed else tell_neighbours
+        return work(loaded.embedder, inputs(text, file), wanted, json)
+    generation = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
     answerer = loaded.answerer
     number, cut = 0, list[Any]()
     groups: Iterable[Iterable[str]] = inputs(text, file)
     if isinstance(answerer, Speaker):
         every = itertools.chain.from_iterable(groups)
         if (typing or len(text) == 1) and not json:
-            return _speak(answerer, every, wanted)
+            return _speak(answerer, every, generation)
         groups = [every] if answerer.in_turn else groups
     for lines in groups:
-        for answer in loaded.use(lines, wanted):
+        for answer in loaded.use(lines, generation):
             number += 1
             if answer.cut:
                 cut.append(answer)
-            for line in [to_json(answer.record())] if json else answerer.lines(answer, number, wanted):
+            for line in [to_json(answer.record())] if json else answerer.lines(answer, number, generation):
                 put(line)
     if told := answerer.said_of_cuts(cut):
         say(f"note: {told}")
