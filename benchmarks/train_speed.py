@@ -60,7 +60,7 @@ def qkvae(batches: list[Arrays], each: int, model_settings: Any, optimizer: str,
     from qkvae.data.batches import Seq2SeqBatch
     from qkvae.losses import projected_cross_entropy
     from qkvae.models import build
-    from qkvae.train.average import Average
+    from qkvae.train.average import Ema
     from qkvae.train.device import keep_freed_memory
     from qkvae.train.optimizer import Optimizers
     from qkvae.train.precision import Weights
@@ -69,7 +69,7 @@ def qkvae(batches: list[Arrays], each: int, model_settings: Any, optimizer: str,
     model = build(model_settings).train()
     weights = Weights(model, precision)
     optimizers = Optimizers(config.Optimizer(name=optimizer, lr=LR), model, weights.masters)
-    average, steps = Average(weights.masters), itertools.count(1)
+    average, steps = Ema(weights.masters), itertools.count(1)
 
     def step(arrays: Any) -> None:
         batch, number = Seq2SeqBatch(**arrays), next(steps)

@@ -15,7 +15,7 @@ from qkvae.nn import attention as A
 from qkvae.nn.masks import Mask
 from qkvae.nn.positions import Alibi
 from qkvae.nn.projection import Projection
-from qkvae.train.average import Average
+from qkvae.train.average import Ema
 from qkvae.train.optimizer import Matrix, Muon
 from qkvae.train.precision import Weights
 from qkvae.train.schedule import rate
@@ -101,11 +101,11 @@ def masters() -> None:
 
 def moving_average() -> None:
     """Early it is the plain mean; a late jump comes in by its share of the window, 0.001 / 0.03."""
-    average = Average({"w": torch.zeros(1)})
+    average = Ema({"w": torch.zeros(1)})
     for step in range(1, 5):
         average.update({"w": torch.tensor([float(step)])}, step * 0.005)
     assert_close(average.weights["w"], torch.tensor([2.5]))
-    average = Average({"w": torch.zeros(1)})
+    average = Ema({"w": torch.zeros(1)})
     average.progress = 0.5
     average.update({"w": torch.tensor([30.0])}, 0.501)
     assert_close(average.weights["w"], torch.tensor([1.0]))
