@@ -417,7 +417,7 @@ FAULTS = [
     ),
     Fault(
         "moving average off",
-        plant(average.Average, "update", lambda original, self, weights, progress: None),
+        plant(average.Ema, "update", lambda original, self, weights, progress: None),
         "moving average = its equation",
     ),
     Fault(
