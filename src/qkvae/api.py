@@ -19,6 +19,7 @@ from qkvae.run.manifest import Manifest
 from qkvae.run.place import require_free
 from qkvae.tasks import Task, find_task
 from qkvae.tasks.task import Corpus
+from qkvae.train.base import Base, asked_of, configured, fitted, give, read_base, same_base
 from qkvae.train.device import Machine, choose_machine, keep_freed_memory, same_machine
 from qkvae.train.ending import is_finished, reserved
 from qkvae.train.loop import Loop
@@ -35,6 +36,7 @@ def train(
     minutes: float | None = None,
     steps: int | None = None,
     out: str | Path | None = None,
+    base: str | Path | None = None,
     overwrite: bool = False,
     quiet: bool = False,
     replay: str | Path | None = None,
@@ -44,9 +46,11 @@ def train(
 
     Args:
         task: one of `qkvae.config.TASKS`.
-        data: paths as the command line takes them, or a whole config; the embedded default if nothing.
+        data: paths as the command line takes them, a whole config, or by name the settings that are asked for
+            and no others; the embedded default if nothing.
         minutes, steps: how long; 10 minutes if neither is given.
         out: folder of the run; runs/TASK if not given.
+        base: a run whose weights and tokenizer the training begins with; the architecture is its.
         overwrite: replace the run that ``out`` holds.
         replay: a run whose changes of plan are followed instead of the clock.
         licence: of the data, for the model card.
@@ -56,8 +60,13 @@ def train(
         KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
     """
     begun = time.monotonic()
-    config = _configured(task, data, minutes, steps)
+    begins = read_base(base) if base is not None else None
+    config = _configured(task, data, minutes, steps, begins)
     out = Path(out) if out is not None else Path("runs") / task
+    if begins is not None and out.resolve() == begins.path.resolve():
+        raise ValueError(
+            f"{out} is where the training begins, and cannot be where it ends: give another --out"
+        )
     kind = find_task(task)
     with joined() as processes:
         if processes.leads:
@@ -67,10 +76,12 @@ def train(
         plans = _plans(replayed) if replayed is not None else None
         reporter = make_reporter(quiet or not processes.leads)
         corpus = _read(kind, config, reporter, processes)
-        learned = kind.learn(config, corpus, reporter) if processes.leads else None
+        learned = _tokenizer(kind, config, corpus, begins, reporter) if processes.leads else None
         tokenizer = _told(learned, processes)
         examples = kind.encode(config, corpus, tokenizer, reporter)
         config = kind.filled(config, corpus, tokenizer)
+        if begins is not None:
+            config = replace(config, model=fitted(begins, config.model))
         run = None
         if processes.leads:
             # Other arithmetic gives other bits, so a run is repeated on what it was made on.
@@ -80,16 +91,18 @@ def train(
                 machine = choose_machine(config.training, processes)
             resolved = {
                 "machine": asdict(machine),
-                "command": _command(task, config, out, processes),
+                "command": _command(task, config, out, processes, begins),
                 "licence": licence,
                 "replay": [plan.record() for plan in plans] if plans else None,
             }
+            if begins is not None:
+                resolved["from"] = begins.record()
             # Only now, when nothing of the user's can be wrong any more, may an old run make room.
             run = Run.create(out, task, config, overwrite, resolved)
             _keep(run, tokenizer, corpus)
         run = _shared(run, processes)
         summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins)
 
 
 def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
@@ -109,9 +122,12 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
             return LoadedRun(run)
         kind, config = find_task(run.task), run.config
         corpus = _read(kind, config, reporter, processes)
+        begins = None
         if processes.leads:
+            if "from" in run.resolved and not (run.is_prepared and run.has_state):
+                begins = same_base(run.resolved["from"])
             if not run.is_prepared:
-                _keep(run, kind.learn(config, corpus, reporter), corpus)
+                _keep(run, _tokenizer(kind, config, corpus, begins, reporter), corpus)
             run.check_data(corpus.fingerprint)
         tokenizer = _told(run.tokenizer if processes.leads else None, processes)
         if tokenizer is not None and len(tokenizer) != config.model.vocab:
@@ -121,7 +137,7 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
             )
         examples = kind.encode(config, corpus, tokenizer, reporter)
         summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins)
 
 
 def compare(
@@ -188,6 +204,13 @@ def _read(task: Task, config: Any, reporter: Reporter, processes: Processes) -> 
     return corpus
 
 
+def _tokenizer(
+    task: Task, config: Any, corpus: Corpus, base: Base | None, reporter: Reporter
+) -> Tokenizer | None:
+    """What turns the examples into numbers: learned from them, or the base's."""
+    return base.tokenizer if base is not None else task.learn(config, corpus, reporter)
+
+
 def _told(tokenizer: Tokenizer | None, processes: Processes) -> Tokenizer | None:
     """The tokenizer of the first process."""
     text = processes.told(None if tokenizer is None else tokenizer.to_json())
@@ -211,7 +234,8 @@ def _keep(run: Run, tokenizer: Tokenizer | None, corpus: Corpus) -> None:
     """Write what was learned and what is known of the data."""
     if tokenizer is not None:
         run.save_tokenizer(tokenizer)
-    run.save_passport(corpus.passport)
+    begun = {name: run.resolved[name] for name in ("from",) if name in run.resolved}
+    run.save_passport({**corpus.passport, **begun})
 
 
 def _continue(
@@ -222,8 +246,10 @@ def _continue(
     processes: Processes,
     reporter: Reporter,
     begun: float,
+    base: Base | None = None,
 ) -> LoadedRun:
-    """Train from wherever the run stands to the end of its plan, and write what people read."""
+    """Train from wherever the run stands, or from the base, to the end of the plan, and write what people
+    read."""
     import torch
 
     keep_freed_memory()
@@ -235,6 +261,11 @@ def _continue(
     model: torch.nn.Module = build(cast("Family", config.model))
     count = sum(p.numel() for p in model.parameters())
     reporter.say(f"{summary}, {count:,} parameters; {machine.describe()}")
+    if base is not None:
+        given = give(model, base)
+        reporter.say(f"from {base.path}, {base.what}: {given}")
+        if processes.leads:
+            run.update_resolved({"from": {**base.record(), **given.record()}})
     minutes = config.training.time_limit
     recorded = run.resolved.get("replay")
     plans: list[Plan] | None = plans_of(recorded) if recorded else None
@@ -273,21 +304,21 @@ def _say_if_other(run: Run, machine: Machine, processes: Processes, reporter: Re
         run.update_resolved({"machine": asdict(machine)})
 
 
-def _configured(task: str, data: Any, minutes: float | None, steps: int | None) -> Any:
+def _configured(task: str, data: Any, minutes: float | None, steps: int | None, base: Base | None) -> Any:
     find_task(task)
     kind = TASKS[task]
     if isinstance(data, kind):
-        config = data
+        config = data if base is None else configured(task, base, asked_of(data))
     else:
-        paths = tuple(str(path) for path in listed(data))
-        config = kind()
-        config = replace(config, data=replace(config.data, paths=paths))
+        named = isinstance(data, dict)
+        asked = cast("dict[str, Any]", data) if named else {"data": {"paths": listed(data)}}
+        config = from_dict(kind, asked) if base is None else configured(task, base, asked)
     if minutes is not None or steps is not None:
         config = replace(config, training=replace(config.training, minutes=minutes, steps=steps))
     return config
 
 
-def _command(task: str, config: Any, out: Path, processes: Processes) -> str:
+def _command(task: str, config: Any, out: Path, processes: Processes, base: Base | None) -> str:
     """The command that made this run: as it was typed, or the nearest to what Python was asked."""
     program, start = Path(sys.argv[0]), ["qkvae"]
     if processes.count > 1:
@@ -301,4 +332,5 @@ def _command(task: str, config: Any, out: Path, processes: Processes) -> str:
         words += ["--valid", *config.data.valid]
     training = config.training
     words += ["--steps", str(training.steps)] if training.steps else ["--minutes", str(training.time_limit)]
+    words += ["--from", str(base.path)] if base is not None else []
     return shlex.join([*words, "--out", str(out)])

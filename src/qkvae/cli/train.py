@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, paths_help, with_flags
 from qkvae.cli.recipe import Recipe, read_recipe
@@ -48,6 +48,7 @@ def _command(task: str) -> Callable[..., int]:
         out: Path | None = None,
         overwrite: bool = False,
         quiet: bool = False,
+        base: Annotated[Path | None, Parameter(name="--from")] = None,
         replay: Path | None = None,
         licence: str | None = None,
         settings: Settings,
@@ -66,13 +67,17 @@ def _command(task: str) -> Callable[..., int]:
             Replace the run that --out holds.
         quiet
             Say nothing but errors.
+        base
+            A run to begin from: its weights, tokenizer and architecture are taken.
         replay
             Take every change of plan from the log of this run, so that it is repeated bit for bit.
         licence
             Licence of the data, for the model card.
         """
         recipe = read_recipe(config, task) if config else Recipe(settings={})
-        asked = from_dict(TASKS[task], combine(data, settings, recipe.settings))
+        asked: Any = combine(data, settings, recipe.settings)
+        if base is None:  # what is wrong is said at once, and with --from when it is known what it may be
+            asked = from_dict(TASKS[task], asked)
         folder = out or _free_folder(task)
         if out is None and not quiet:
             say(f"the run is written to {folder} (choose with --out)")
@@ -86,6 +91,7 @@ def _command(task: str) -> Callable[..., int]:
                 task,
                 asked,
                 out=folder,
+                base=base,
                 overwrite=overwrite,
                 quiet=quiet,
                 replay=replay,

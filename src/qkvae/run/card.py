@@ -103,7 +103,7 @@ pipeline_tag: {run.task}
 # {run.path.resolve().name}
 
 {facts.does}: {"an" if family[0] in "AEIOU" else "a"} {family} Transformer of {facts.parameters:,} parameters.
-Trained with qkvae {run.version}.
+Trained with qkvae {run.version}{_begun(run)}.
 
 ## Data
 | part | name | examples |
@@ -135,6 +135,12 @@ print(run.use({facts.example!r}))
 ## Limits
 {chr(10).join(f"- {limit}" for limit in facts.limits)}
 """
+
+
+def _begun(run: Run) -> str:
+    """Of which model the weights are a continuation."""
+    base = run.resolved.get("from")
+    return f", beginning with {base['what']}, {base['path']} (sha256 {base['sha256'][:12]})" if base else ""
 
 
 def _figures(figures: tuple[Figure, ...]) -> str:

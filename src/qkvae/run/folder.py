@@ -130,6 +130,11 @@ class Run:
         """Whether tokenizer and passport were written, or their writing was cut short by a kill."""
         return (self.path / PASSPORT).is_file() or self._state.newest.is_file()
 
+    @property
+    def has_state(self) -> bool:
+        """Whether what resuming needs was ever saved."""
+        return self._state.newest.is_file() or self._state.previous.is_file()
+
     def update_resolved(self, facts: Mapping[str, Any]) -> None:
         """Add facts to ``resolved``, or replace those of the same name.
 

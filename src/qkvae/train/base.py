@@ -1,0 +1,262 @@
+"""Fine-tuning: a training that begins with the weights and the tokenizer of an earlier model.
+
+What must stay as it was learned comes with the weights: the tokenizer and the architecture.  What a task ends
+in (its head) is its own; where it is of another kind than the base's it begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args, get_type_hints
+
+from torch import Tensor, nn
+
+from qkvae.config import TASKS, Encoder, Family, TaskConfig, differences, from_dict, to_dict
+from qkvae.data.tokenizer import Tokenizer
+from qkvae.run import Mismatch, Run
+
+FREE = ("block.dropout", "max_length", "head.pooling")
+"""Settings of a model on which no learned weight depends; of learned positions the length is checked."""
+
+_VOCABULARY = ("tokenizer", "vocab_size", "min_frequency")
+"""Settings of ``data`` that the base's tokenizer has decided."""
+
+_LENGTHS = ("length", "max_length")
+"""Settings of ``data`` that say how long a text the model reads, by task."""
+
+_HEAD, _SEGMENTS = "head.", "input.segments."
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model to begin from."""
+
+    path: Path
+    """Where it is."""
+
+    what: str
+    """What it is, in words."""
+
+    settings: Family
+    state: Mapping[str, Tensor]
+    tokenizer: Tokenizer
+
+    digest: str
+    """SHA-256 of the weights, by which they are known again."""
+
+    def record(self) -> dict[str, str]:
+        """What a run remembers of where it began."""
+        return {"path": self.path.as_posix(), "what": self.what, "sha256": self.digest}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Which weights a model was given, module by module."""
+
+    taken: tuple[str, ...]
+    numbers: int
+    """How many numbers they are together."""
+
+    anew: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """For the run's config."""
+        return {"numbers": self.numbers, "anew": list(self.anew), "left_out": list(self.left_out)}
+
+    def __str__(self) -> str:
+        said = [f"{len(self.taken)} parts with {self.numbers:,} numbers are taken"]
+        said += [f"beginning anew: {', '.join(self.anew)}"] if self.anew else []
+        said += [f"left out: {', '.join(self.left_out)}"] if self.left_out else []
+        return "; ".join(said)
+
+
+def read_base(path: str | Path) -> Base:
+    """The run in this folder as something to begin from.
+
+    Raises:
+        ValueError: the folder holds no run, or a part of it is missing or damaged.
+    """
+    run = Run.open(path)
+    config: Any = run.config
+    state = run.load_model()
+    return Base(Path(path), f"a run of {run.task}", config.model, state, run.tokenizer, _digest(state))
+
+
+def same_base(record: Mapping[str, str]) -> Base:
+    """The base that a run began from, once more.
+
+    Raises:
+        Mismatch: what is there now is another model.
+        ValueError: what `read_base` raises.
+    """
+    base = read_base(record["path"])
+    if base.digest != record["sha256"]:
+        raise Mismatch(
+            f"{base.path} has weights of sha256 {base.digest[:12]}, but the run was begun from "
+            f"{record['sha256'][:12]}: put them back, or start a new run with another --out"
+        )
+    return base
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+# Settings
+
+
+def asked_of(config: TaskConfig) -> dict[str, Any]:
+    """The settings in which a config differs from its task's usual one, nested as `from_dict` takes them.
+
+    >>> from qkvae.config import TextClassification, Training
+    >>> asked_of(TextClassification(training=Training(steps=5)))
+    {'training': {'steps': 5}}
+    """
+    found: dict[str, Any] = {}
+    for name, _, value in differences(to_dict(type(config)()), to_dict(config)):
+        group = found
+        *path, last = name.split(".")
+        for part in path:
+            group = group.setdefault(part, {})
+        group[last] = value
+    return found
+
+
+def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
+    """A task's config with the base's architecture and, of the rest, what is asked for.
+
+    Args:
+        asked: settings by name, nested as the config classes are.
+
+    Raises:
+        ValueError: the base is of another family; a setting contradicts it or has no effect with it; a
+            setting is unknown.
+    """
+    kind = TASKS[task]
+    usual: Any = kind()
+    settings = base.settings
+    if type(settings) is not type(usual.model):
+        there, here = type(settings).__name__, type(usual.model).__name__
+        raise ValueError(
+            f"{base.path} is {base.what} and holds a {there}, but {task} trains a {here}: "
+            f"begin from a model of that family"
+        )
+    if isinstance(settings, Encoder) and type(settings.head) is not type(usual.model.head):
+        settings = replace(settings, head=usual.model.head)
+    data, wanted = dict(asked.get("data", {})), asked.get("model", {})
+    for name in _VOCABULARY:
+        if name in data:
+            raise ValueError(
+                f"{name} {data[name]} has no effect with --from {base.path}, whose tokenizer is taken: "
+                "leave it out"
+            )
+    _refuse_changes(settings, wanted, base.path)
+    longest = settings.max_length
+    usual_data = _with_kind(usual.data, base.tokenizer.kind)
+    for name in _LENGTHS:
+        if hasattr(usual_data, name):
+            usual_data = replace(usual_data, **{name: min(longest, getattr(usual_data, name))})
+            longest = max(longest, int(data.get(name, 0)))
+    settings = replace(settings, max_length=longest)
+    _refuse_lengths(base, max(longest, int(wanted.get("max_length", 0))))
+    return from_dict(kind, dict(asked), default=replace(usual, data=usual_data, model=settings))
+
+
+def fitted(base: Base, model: Any) -> Any:
+    """A model's settings, completed from the data, so that the base's weights fit them.
+
+    Raises:
+        ValueError: the data have texts longer than the base's learned positions.
+    """
+    longest = max(model.max_length, base.settings.max_length)
+    _refuse_lengths(base, longest)
+    kept: dict[str, Any] = {"max_length": longest, "vocab": base.settings.vocab}
+    if isinstance(base.settings, Encoder) and base.settings.segments:
+        kept["segments"] = base.settings.segments
+    return replace(model, **kept)
+
+
+def _refuse_changes(settings: Family, wanted: Mapping[str, Any], path: Path) -> None:
+    """Refuse another architecture than the base's."""
+    known = dict(_leaves(to_dict(settings)))
+    for name, value in _leaves(wanted):
+        if name in known and name not in FREE and value != known[name]:
+            raise ValueError(
+                f"model.{name.removeprefix('block.')} is {value}, but {path} has {known[name]}: "
+                "leave it out, the architecture comes with the weights"
+            )
+
+
+def _refuse_lengths(base: Base, longest: int) -> None:
+    if base.settings.block.positions == "learned" and longest > base.settings.max_length:
+        raise ValueError(
+            f"texts may have {longest} tokens, but {base.path} has learned {base.settings.max_length} "
+            f"positions: use at most {base.settings.max_length}"
+        )
+
+
+def _with_kind(data: Any, tokenizer: str) -> Any:
+    """The task's data settings, with the kind of the base's tokenizer where they can name it."""
+    known = get_args(get_type_hints(cast("type[Any]", type(data))).get("tokenizer"))
+    return replace(data, tokenizer=tokenizer) if tokenizer in known else data
+
+
+def _leaves(settings: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{where}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield where + name, value
+
+
+# Weights
+
+
+def give(model: nn.Module, base: Base) -> Given:
+    """Give a model the base's weights: all of its body, and of its head where both end in the same.
+
+    Raises:
+        Mismatch: a weight of the body is missing or of another shape.
+    """
+    here, there = cast("Family", model.settings), base.settings
+    same_head = not (isinstance(here, Encoder) and isinstance(there, Encoder)) or (
+        type(here.head) is type(there.head)
+    )
+    own, taken = model.state_dict(), dict[str, Tensor]()
+    for name, tensor in own.items():
+        known = base.state.get(name)
+        foreign_head = name.startswith(_HEAD) and not same_head
+        if known is not None and known.shape == tensor.shape and not foreign_head:
+            taken[name] = known
+        elif not name.startswith((_HEAD, _SEGMENTS)):
+            found = "missing" if known is None else f"of shape {tuple(known.shape)}"
+            raise Mismatch(f"{base.path}: {name} is {found} there, but {tuple(tensor.shape)} is needed")
+    model.load_state_dict(taken, strict=False)
+    shared = {own[name].data_ptr() for name in taken}  # the head may be the embedding's matrix
+    anew = [name for name in own if name not in taken and own[name].data_ptr() not in shared]
+    return Given(
+        taken=_modules(taken),
+        numbers=sum({t.data_ptr(): t.numel() for t in (own[name] for name in taken)}.values()),
+        anew=_modules(anew),
+        left_out=_modules(name for name in base.state if name not in taken and not _is_tied(name, base)),
+    )
+
+
+def _is_tied(name: str, base: Base) -> bool:
+    """Whether this is another name of the embedding."""
+    table = base.state.get("input.embedding.weight")
+    return table is not None and base.state[name].data_ptr() == table.data_ptr()
+
+
+def _modules(names: Iterable[str]) -> tuple[str, ...]:
+    """The modules that these weights are of."""
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
