@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from qkvae.nn.heads import MaskedWords
@@ -189,6 +189,34 @@ def numbers(told: Float[Tensor, " b"], known: Float[Tensor, " b"]) -> Float[Tens
     tensor(2.)
     """
     return (told.float() - known.float()).square().sum() / 2
+
+
+def contrastive(
+    first: Float[Tensor, "b d"],
+    second: Float[Tensor, "b d"],
+    temperature: float,
+    alike: Bool[Tensor, "b b"] | None = None,
+) -> Float[Tensor, ""]:
+    """−½ Σ_i (ln p(secondᵢ | firstᵢ) + ln p(firstᵢ | secondᵢ)): each must find its partner among the others'.
+
+    p(secondⱼ | firstᵢ) = exp(cos(firstᵢ, secondⱼ)/τ) / Σ_k exp(cos(firstᵢ, second_k)/τ): InfoNCE, van den
+    Oord et al. 2018, arXiv:1807.03748, equation 4, with cosines as SimCSE has it (Gao et al. 2021,
+    arXiv:2104.08821, equation 1), in both directions (Radford et al. 2021, arXiv:2103.00020).
+
+    Args:
+        temperature: τ.
+        alike: which pairs are no others, since they share a text: they do not compete.
+
+    >>> x = torch.eye(4)
+    >>> contrastive(x, x, 1.0), 4 * (torch.tensor(1.0).exp() + 3).log() - 4
+    (tensor(2.9747), tensor(2.9747))
+    """
+    scores = F.normalize(first.float(), dim=1) @ F.normalize(second.float(), dim=1).T / temperature
+    own = torch.arange(len(scores), device=scores.device)
+    if alike is not None:
+        scores = scores.masked_fill(alike & (own[:, None] != own), -torch.inf)
+    losses = [F.cross_entropy(each, own, reduction="sum") for each in (scores, scores.T)]
+    return torch.stack(losses).sum() / 2
 
 
 def consistent_cross_entropy(

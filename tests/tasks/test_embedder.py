@@ -80,8 +80,8 @@ def test_what_is_too_long_is_cut_and_said() -> None:
     assert cut.tolist() == [len(TOKENIZER.encode(text)) > 6 for text in TEXTS]
     assert [each.cut for each in made.tokens(TEXTS)] == cut.tolist()
     assert max(len(each.tokens) for each in made.tokens(TEXTS)) == 6
-    assert "2 texts have more than 8 tokens" in (made.said_of_cuts(2) or "")
-    assert made.said_of_cuts(0) is None
+    assert "2 texts have more than 8 tokens" in (made.said_of(2) or "")
+    assert made.said_of(0) is None
 
 
 def test_the_nearest_text_is_the_text_itself() -> None:

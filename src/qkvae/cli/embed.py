@@ -98,7 +98,7 @@ def write_vectors(embedder: Embedder, groups: Iterable[list[str]], wanted: Wante
             texts, found = [*texts, *lines], [*found, *vectors]
     if not json:
         _write(_tables(embedder, texts, found, wanted.level == "token"), wanted.out)
-    if told := embedder.said_of_cuts(cut):
+    if told := embedder.said_of(cut):
         say(f"note: {told}")
     return 0
 

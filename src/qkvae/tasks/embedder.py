@@ -142,7 +142,7 @@ class Embedder:
 
         return search
 
-    def said_of_cuts(self, count: int) -> str | None:
+    def said_of(self, count: int) -> str | None:
         """What a person must be told if the ends of ``count`` texts were not read, in one line."""
         if not count:
             return None
