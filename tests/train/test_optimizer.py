@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from qkvae import config
@@ -40,6 +42,30 @@ def test_orthogonalize_is_the_quintic(count: int, r: int, wider: int, seed: int)
     x = torch.randn(count, r, r + wider, generator=torch.Generator().manual_seed(seed))
     expected = torch.stack([quintic(one) for one in x])
     assert_close(orthogonalize(x).double(), expected, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (16, 64)])
+def test_rounded_to_bf16_it_stays_near(shape: tuple[int, int]) -> None:
+    """Also where singular values are far below what bf16 tells apart from zero."""
+    stretched = torch.randn(3, *shape) @ torch.diag(torch.logspace(-6, 0, shape[1]))
+    found = orthogonalize(stretched.bfloat16())
+    assert found.dtype == torch.bfloat16
+    assert float(torch.linalg.svdvals(found.float()).max()) < 1.3
+
+
+def test_muon_orthogonalises_in_the_type_of_the_model() -> None:
+    """The weights are moved in fp32, by directions that bf16 can hold."""
+    model = nn.Sequential(Projection(64, (32,))).bfloat16()
+    weight = torch.zeros(32, 64)
+    made = Optimizers(
+        Optimizer(lr=1.0, weight_decay=0.0), model, {"0.weight": weight, "0.bias": torch.zeros(32)}
+    )
+    weight.grad = torch.randn(32, 64)
+    made.step(factor=1.0)
+    moved = weight / (0.2 * math.sqrt(64))
+    assert_close(moved, moved.bfloat16().float(), rtol=1e-6, atol=0)
+    exact = -orthogonalize(weight.grad[None])[0]
+    assert float((moved - exact).norm() / exact.norm()) < 0.05
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 12), (8, 64)])

@@ -31,7 +31,8 @@ def orthogonalize(x: Float[Tensor, "k r c"], steps: int = 5) -> Float[Tensor, "k
     Newton–Schulz with the quintic of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/):
     X ← (aI + bA + cA²)X, A = XXᵀ, (a, b, c) = (3.4445, −4.7750, 2.0315), once X has the Frobenius norm 1.
     All factors are polynomials of the first A and commute; so for wide matrices the iteration runs on the
-    r × r matrices A ← M²A and P ← MP, M = aI + bA + cA², and P meets X once, at the end.
+    r × r matrices A ← M²A and P ← MP, M = aI + bA + cA², and P meets X once, at the end.  Not in bf16: what
+    rounding makes negative among the eigenvalues of A would grow from step to step.
 
     >>> stretched = torch.tensor([[[3.0, 0.0], [0.0, 0.5]]])
     >>> torch.linalg.svdvals(orthogonalize(stretched))
@@ -39,7 +40,7 @@ def orthogonalize(x: Float[Tensor, "k r c"], steps: int = 5) -> Float[Tensor, "k
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = x / (cast("Tensor", x.norm(dim=(1, 2), keepdim=True)) + 1e-7)
-    if x.shape[2] < 2 * x.shape[1]:
+    if x.shape[2] < 2 * x.shape[1] or x.dtype == torch.bfloat16:
         for _ in range(steps):
             gram = x @ x.mT
             x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -61,7 +62,7 @@ class Muon(torch.optim.Optimizer):
     m ← βm + (1 − β)g.  The factor gives an update of the size of an AdamW update (Liu et al. 2025,
     arXiv:2502.16982).  It is `torch.optim.Muon` with ``adjust_lr_fn="match_rms_adamw"``; what is added: a
     matrix that holds several maps (parts, heads) is taken apart first, and maps of one shape are
-    orthogonalised together in batched products.
+    orthogonalised together in batched products, rounded to ``dtype`` for them.
 
     >>> maps = Projection(8, (4, 4))
     >>> optimizer = Muon([Matrix(maps.weight, maps.maps)], lr=0.01, weight_decay=0.0, momentum=0.95)
@@ -69,8 +70,15 @@ class Muon(torch.optim.Optimizer):
     >>> optimizer.step()
     """
 
-    def __init__(self, matrices: Iterable[Matrix], lr: float, weight_decay: float, momentum: float) -> None:
-        matrices = list(matrices)
+    def __init__(
+        self,
+        matrices: Iterable[Matrix],
+        lr: float,
+        weight_decay: float,
+        momentum: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        matrices, self.dtype = list(matrices), dtype
         self.maps = {id(matrix.weight): matrix.maps for matrix in matrices}
         defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__([matrix.weight for matrix in matrices], defaults)
@@ -104,13 +112,17 @@ class Muon(torch.optim.Optimizer):
                 wide = w.shape[0] <= w.shape[1]
                 w, u = (w, u) if wide else (w.T, u.T)
                 alike[w.shape[0], w.shape[1]].append((w, u))
-        for (_, longest), pairs in alike.items():
-            directions = orthogonalize(torch.stack([u for _, u in pairs]))
-            foreach.add_([w for w, _ in pairs], list(directions.unbind()), -lr * 0.2 * math.sqrt(longest))
+        for shape, pairs in alike.items():
+            stacked = torch.empty(len(pairs), *shape, dtype=self.dtype, device=pairs[0][0].device)
+            foreach.copy_(list(stacked.unbind()), [u for _, u in pairs])
+            directions = orthogonalize(stacked).unbind()
+            foreach.add_([w for w, _ in pairs], list(directions), -lr * 0.2 * math.sqrt(shape[1]))
 
 
 class Optimizers:
     """The optimisers of one training, stepped together; ``weights`` maps names to fp32 parameters.
+
+    Muon orthogonalises in the type that the model computes in.
 
     >>> model = nn.Sequential(Projection(8, (8,)))
     >>> optimizers = Optimizers(Optimizer(), model, dict(model.named_parameters()))
@@ -130,7 +142,8 @@ class Optimizers:
         lr_rest = settings.lr_rest or settings.lr
         first: torch.optim.Optimizer
         if settings.name == "muon":
-            first = Muon(within, settings.lr, settings.weight_decay, settings.momentum_or_default)
+            dtype = next(model.parameters()).dtype
+            first = Muon(within, settings.lr, settings.weight_decay, settings.momentum_or_default, dtype)
         else:
             decayed = [matrix.weight for matrix in within]
             first = torch.optim.AdamW(
