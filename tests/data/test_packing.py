@@ -148,6 +148,24 @@ def test_split_and_device() -> None:
     assert [batch.inputs.dtype, batch.counted.dtype] == [torch.int64, torch.bool]
 
 
+@pytest.mark.parametrize("sizes", [[100], [9, 30, 1, 60]])
+def test_what_stands_before_a_row_is_shown_and_does_not_count(sizes: list[int]) -> None:
+    documents = numbered(sizes)
+    plain, shown = (PackedBatches(documents, 8, 3, seed=5, before=before) for before in (0, 20))
+    single = documents.single
+    for one, other in zip(first(plain, 9), first(shown, 9), strict=True):
+        cut = other.from_place(20)
+        for field in ("inputs", "targets", "counted"):
+            assert torch.equal(getattr(one, field), getattr(cut, field))
+        assert not other.upto(20).counted.any()
+        for inputs, targets, numbers in zip(
+            other.inputs, other.targets, other.documents if not single else other.inputs, strict=True
+        ):
+            goes_on = inputs[1:] != BOS
+            assert torch.equal(inputs[1:][goes_on], targets[:-1][goes_on])
+            assert single or torch.equal(numbers.diff() == 1, ~goes_on)
+
+
 def test_workers_change_nothing() -> None:
     documents = numbered([40, 30, 50])
     alone = PackedBatches(documents, 8, 3, seed=5)

@@ -96,6 +96,14 @@ class PackedBatch:
         """Predictions that count."""
         return int(self.counted.sum())
 
+    def from_place(self, place: int) -> PackedBatch:
+        """What stands from this place on in each row."""
+        return self._each(lambda tensor: tensor[:, place:])
+
+    def upto(self, place: int) -> PackedBatch:
+        """What stands before this place in each row."""
+        return self._each(lambda tensor: tensor[:, :place])
+
     def split(self, count: int) -> list[PackedBatch]:
         """The batch cut by rows into at most ``count`` parts."""
         rows = -(-len(self.inputs) // count)
@@ -134,7 +142,13 @@ class PackedBatches:
     """
 
     def __init__(
-        self, documents: EncodedDocuments, length: int, rows: int, seed: int, workers: int = 0
+        self,
+        documents: EncodedDocuments,
+        length: int,
+        rows: int,
+        seed: int,
+        workers: int = 0,
+        before: int = 0,
     ) -> None:
         """
         Args:
@@ -144,6 +158,8 @@ class PackedBatches:
             seed: decides the order.
             workers: processes that prepare batches; none prepares them in this one, on demand, which is
                 quick.  They are spawned, each with a copy of the tokens.
+            before: so many places more at the front of each row, which do not count: what stands before it in
+                the ring.
 
         Raises:
             ValueError: length or rows is below 1.
@@ -152,7 +168,7 @@ class PackedBatches:
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
         self.workers = workers
-        self._numbered = _Numbered(documents, length, rows, seed)
+        self._numbered = _Numbered(documents, length, rows, seed, before)
 
     @property
     def rows_per_epoch(self) -> int:
@@ -270,9 +286,9 @@ class _Course:
 class _Numbered(Dataset[_Arrays]):
     """Batches by number; remembers the epoch it was in last."""
 
-    def __init__(self, documents: EncodedDocuments, length: int, rows: int, seed: int) -> None:
+    def __init__(self, documents: EncodedDocuments, length: int, rows: int, seed: int, before: int) -> None:
         self._documents = documents
-        self._length = length
+        self._length, self._before = length, before
         self._seed = seed
         self.rows = rows
         self.rows_per_epoch = -(-documents.predictions // length)
@@ -291,8 +307,9 @@ class _Numbered(Dataset[_Arrays]):
     def _rows(self, epoch: int, rows: Ints) -> _Arrays:
         """Rows of an epoch, by their numbers through all epochs."""
         course, offset, order = self._epoch(epoch)
-        places = order[rows - epoch * self.rows_per_epoch, None] * self._length + np.arange(self._length)
-        return course.at(places + offset, places < len(course))
+        columns = np.arange(-self._before, self._length)
+        places = order[rows - epoch * self.rows_per_epoch, None] * self._length + columns
+        return course.at(places + offset, (columns >= 0) & (places < len(course)))
 
     def _epoch(self, number: int) -> tuple[_Course, int, Ints]:
         """The documents in their order, where the first row starts, and the order of the rows."""

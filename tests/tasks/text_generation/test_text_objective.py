@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from small_texts import small_config, small_objective, write_book, write_chats, write_folder
+from torch import Tensor
 from torch.testing import assert_close
 
 from qkvae.data.tokenizer import BOS, EOS
 from qkvae.tasks.text_generation.evaluate import measure, overlap, watched
+from qkvae.tasks.text_generation.objective import TextObjective
 
 WRITERS = [(write_book, "text"), (write_folder, "text"), (write_chats, "chat")]
 KINDS = pytest.mark.parametrize(("write", "form"), WRITERS, ids=["book", "folder", "chats"])
@@ -45,6 +47,44 @@ def test_parts_add_up_to_the_batch(tmp_path: Path, write: Write, form: str) -> N
         sum(float(part.total.detach()) for part in parts), float(whole.total.detach()), rtol=1e-5, atol=1e-4
     )
     assert sum(part.count for part in parts) == whole.count
+
+
+def with_memory(tmp_path: Path, write: Write, form: str) -> TextObjective:
+    config = small_config(write(tmp_path), format=form)
+    objective = small_objective(replace(config, model=replace(config.model, memory=24)))[0]
+    objective.model.eval()
+    return objective
+
+
+@KINDS
+def test_with_a_memory_a_row_is_read_after_what_stands_before_it(
+    tmp_path: Path, write: Write, form: str
+) -> None:
+    """The loss is that of one reading of both, over the row alone; no gradient flows into what is before."""
+    objective = with_memory(tmp_path, write, form)
+    leaves: list[Tensor] = []
+    objective.decoder.input.embedded.listener = lambda x: (
+        leaves.append(x.detach().requires_grad_()) or leaves[-1]
+    )
+    for batch in islice(objective.batches(0), 3):
+        assert batch.inputs.shape == (64 // 16, 24 + 16)
+        assert not batch.counted[:, :24].any()
+        leaves.clear()
+        loss = objective.loss(batch)
+        before, own = torch.autograd.grad(loss.total, leaves, allow_unused=True)
+        assert before is None
+        assert own.shape[1] == 16
+        log_p = objective.decoder(batch.inputs, batch.documents).log_softmax(-1)
+        of_targets = log_p.gather(-1, batch.targets[..., None])[..., 0]
+        assert_close(loss.total, -of_targets[batch.counted].sum(), rtol=1e-5, atol=1e-4)
+        parts = [objective.loss(part).total.detach() for part in objective.parts(batch, 3)]
+        assert_close(torch.stack(parts).sum(), loss.total.detach(), rtol=1e-5, atol=1e-4)
+
+
+def test_with_a_memory_the_validation_text_is_read_with_it_too(tmp_path: Path) -> None:
+    objective = with_memory(tmp_path, write_book, "text")
+    total = watched(objective.decoder, objective.encoded.valid, 24 + 16, 16, 10**9)
+    assert objective.validate()["valid_nll"] == pytest.approx(total.nll / total.tokens, rel=1e-6)
 
 
 def test_accumulation_cuts_the_batch_and_not_the_step(tmp_path: Path) -> None:
@@ -124,8 +164,8 @@ def test_of_a_long_text_an_evenly_spread_part_is_watched(
 ) -> None:
     objective, _ = small_objective(small_config(write_book(tmp_path)))
     monkeypatch.setattr("qkvae.tasks.text_generation.evaluate._TOKENS", 16)  # a window in each batch
-    whole = watched(objective.decoder, objective.encoded.valid, 16, 10**9)
-    half = watched(objective.decoder, objective.encoded.valid, 16, whole.tokens // 2)
+    whole = watched(objective.decoder, objective.encoded.valid, 16, 16, 10**9)
+    half = watched(objective.decoder, objective.encoded.valid, 16, 16, whole.tokens // 2)
     assert whole.tokens == objective.encoded.valid.predictions
     assert abs(half.tokens - whole.tokens / 2) <= 16
     assert half.nll / half.tokens == pytest.approx(whole.nll / whole.tokens, rel=0.1)

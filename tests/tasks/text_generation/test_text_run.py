@@ -131,7 +131,10 @@ def test_three_lines_of_python(trained: Path, tmp_path: Path, monkeypatch: pytes
     assert run.evaluate(trained / "book.txt")["tokens"] == len(story())
 
 
-def test_killed_and_resumed_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("memory", [0, 24])
+def test_killed_and_resumed_gives_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
     class Killed(BaseException):
         pass
 
@@ -141,7 +144,7 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path: Path, monkeypatch: pyt
             raise Killed
 
     config, kept = small_config(write_folder(tmp_path)), loop.Loop._after_step
-    config = replace(config, saving=Saving(save_every=1e-6))
+    config = replace(config, saving=Saving(save_every=1e-6), model=replace(config.model, memory=memory))
     api.train("text-generation", config, out=tmp_path / "whole", quiet=True)
     with monkeypatch.context() as patch:
         patch.setattr(loop.Loop, "_after_step", die)
@@ -151,6 +154,7 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path: Path, monkeypatch: pyt
     runs = [Run.open(tmp_path / name) for name in ("whole", "killed")]
     whole, killed = (run.load_model() for run in runs)
     assert all(bool((whole[name] == killed[name]).all()) for name in whole)
+    assert runs[0].config.model.max_length == 16 + memory
     whole_log, killed_log = (run.records() for run in runs)
     assert whole_log[-1] == killed_log[-1]
 

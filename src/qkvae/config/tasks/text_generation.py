@@ -127,15 +127,12 @@ class TextGeneration:
 
     def __post_init__(self) -> None:
         length, longest = self.data.length, self.model.max_length
-        if longest < length and longest != TextData.length:
+        shown = length + self.model.memory
+        if longest < shown and longest != TextData.length:
+            told = f" and a memory of {self.model.memory}" if self.model.memory else ""
             raise ValueError(
-                f"model.max_length is {longest}, which is no room for rows of length {length}: "
-                f"use {length} or more, or a shorter length"
-            )
-        if self.model.memory:
-            raise ValueError(
-                f"model.memory is {self.model.memory}, but rows of text are learned in a random order, so "
-                "nothing can be carried from one into the next: leave it out"
+                f"model.max_length is {longest}, which is no room for rows of length {length}{told}: "
+                f"use {shown} or more, or a shorter length"
             )
         tokens = self.training.batch_tokens // self.training.accumulate
         if tokens < length:

@@ -43,7 +43,7 @@ class TextGenerationTask:
         return train_tokenizer(corpus.train, config.data)
 
     def filled(self, config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer) -> TextGeneration:
-        longest, length = config.model.max_length, config.data.length
+        longest, length = config.model.max_length, config.data.length + config.model.memory
         longest = length if longest == TextData.length else longest  # nothing else was asked for
         return replace(config, model=replace(config.model, vocab=len(tokenizer), max_length=longest))
 

@@ -37,7 +37,7 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter, seconds: float | None
 
 def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None) -> dict[str, Any]:
     """The figures, with windows that overlap if there is time for them; otherwise those of the training."""
-    length: int = run.config.data.length
+    length = run.config.data.length + run.config.model.memory
     limit = None if seconds is None else _MEASURING * seconds
     total = measure(writer.model, encoded.valid, length, overlap(length), limit)
     if total is not None:

@@ -44,14 +44,14 @@ def overlap(length: int) -> int:
     return max(1, length // 4)
 
 
-def watched(model: Decoder, documents: EncodedDocuments, length: int, most: int) -> Total:
-    """−ln p of about ``most`` tokens, in batches of windows side by side, evenly spread over the text.
+def watched(model: Decoder, documents: EncodedDocuments, length: int, stride: int, most: int) -> Total:
+    """−ln p of about ``most`` tokens, in batches of windows (see `measure`) evenly spread over the text.
 
     Raises:
         ValueError: no prediction counts.
     """
     every = max(1, documents.predictions // most)
-    each = [found for found in token_nll(model, documents, length, length, every) if len(found)]
+    each = [found for found in token_nll(model, documents, length, stride, every) if len(found)]
     if not each:
         raise ValueError("nothing in these texts is predicted: give at least one token")
     return Total(sum(float(found.sum()) for found in each), sum(map(len, each)))
