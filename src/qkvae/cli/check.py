@@ -18,12 +18,18 @@ qkvae data check translation pairs.tsv --source en --target it --json""",
     "text-generation": """\
 qkvae data check text-generation texts/ --valid held-out.txt
 qkvae data check text-generation chats.jsonl --format chat""",
+    "fill-mask": """\
+qkvae data check fill-mask texts/ --valid held-out.txt
+qkvae data check fill-mask reviews.jsonl --text body --json""",
     "text-classification": """\
 qkvae data check text-classification train.tsv --valid dev.tsv --text 0 --label 1
 qkvae data check text-classification reviews/ --json""",
     "question-answering": """\
 qkvae data check question-answering squad.json --valid squad-dev.json
 qkvae data check question-answering questions.jsonl --json""",
+    "feature-extraction": """\
+qkvae data check feature-extraction pairs.tsv --text first --pair second --label score
+qkvae data check feature-extraction train.en train.de --json""",
 }
 
 _KEPT = (

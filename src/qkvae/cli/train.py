@@ -27,6 +27,10 @@ qkvae train text-generation --minutes 3 --out runs/demo
 qkvae train text-generation book.txt --minutes 10 --out runs/book
 qkvae train text-generation texts/ more.jsonl.gz --text body --tokenizer bpe --length 512 --out runs/texts
 qkvae train text-generation chats.jsonl --format chat --minutes 30 --out runs/chats""",
+    "fill-mask": """\
+qkvae train fill-mask --minutes 3 --out runs/demo
+qkvae train fill-mask texts/ more.jsonl.gz --text body --minutes 30 --out runs/mlm
+qkvae train fill-mask book.txt --mask words --tokenizer word --length 64 --out runs/book""",
     "text-classification": """\
 qkvae train text-classification --minutes 3 --out runs/demo
 qkvae train text-classification train.tsv --valid dev.tsv --text 0 --label 1 --minutes 10 --out runs/mine
@@ -36,6 +40,10 @@ qkvae train text-classification reviews/ --class-weights balanced --out runs/rev
 qkvae train question-answering --minutes 3 --out runs/demo
 qkvae train question-answering squad.json --valid squad-dev.json --minutes 60 --out runs/squad
 qkvae train question-answering questions.jsonl --max-length 384 --overlap 128 --out runs/mine""",
+    "feature-extraction": """\
+qkvae train feature-extraction --minutes 3 --out runs/demo
+qkvae train feature-extraction pairs.tsv --text first --pair second --label score --out runs/alike
+qkvae train feature-extraction train.en train.de --group 128 --minutes 10 --out runs/both""",
 }
 
 

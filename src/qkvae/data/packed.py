@@ -6,7 +6,6 @@ Batch k is a pure function of (sentences, length, tokens, seed, k).
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -269,9 +268,9 @@ class MaskedSentences:
         """Batch ``number``, counted from 0 through all epochs."""
         return hidden(self.batches[number], self.corruption, self._seed, number)
 
-    def stream(self, start: int = 0) -> Iterator[MaskedBatch]:
-        """Batch ``start`` and all after it, without end."""
-        return map(self.__getitem__, itertools.count(start))
+    def stream(self, start: int = 0, workers: int = 0) -> Iterator[MaskedBatch]:
+        """Batch ``start`` and all after it, without end, prepared by so many processes beside this one."""
+        return in_order(self, start, workers)
 
     def once(self) -> Iterator[MaskedBatch]:
         """Every sentence once, always with the same tokens hidden, for evaluation."""

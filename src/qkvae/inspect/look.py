@@ -18,6 +18,7 @@ from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
+from qkvae.inspect.sections import Section
 from qkvae.inspect.watch import Attention, watch, watch_encoder, watch_text
 from qkvae.models import Decoder, Encoder, Seq2Seq
 
@@ -77,6 +78,9 @@ class LookFacts:
 
     cross: tuple[Attention, ...]
     """Cross-attention of the decoder's blocks: target to source."""
+
+    sections: tuple[Section, ...] = ()
+    """What else the task has to show: tables."""
 
 
 def collect_look(
@@ -247,6 +251,7 @@ def look(facts: LookFacts) -> str:
             "has_source": bool(facts.source),
             "has_target": bool(facts.target),
             "note": facts.note,
+            "sections": facts.sections,
             "css": page.part("base.css", "look.css"),
             "data": page.data(_packed(facts)),
             "script": script,

@@ -1,7 +1,14 @@
 """What answers are worth: of text, of classes, of numbers, of spans; and whether chance made a difference."""
 
 from qkvae.metrics.answers import exact_match, f1, normalised_answer
-from qkvae.metrics.bootstrap import LEVEL, Comparison, Verdict, mean_of, paired_bootstrap
+from qkvae.metrics.bootstrap import (
+    LEVEL,
+    Comparison,
+    Verdict,
+    mean_of,
+    paired_bootstrap,
+    paired_bootstrap_of_losses,
+)
 from qkvae.metrics.labels import (
     accuracy,
     calibration,
@@ -35,6 +42,7 @@ __all__ = [
     "mean_of",
     "normalised_answer",
     "paired_bootstrap",
+    "paired_bootstrap_of_losses",
     "pearson",
     "perplexity",
     "spearman",

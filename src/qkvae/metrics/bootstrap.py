@@ -44,6 +44,39 @@ def mean_of(sums: Sums) -> float:
     return float(sums[0] / sums[1])
 
 
+def paired_bootstrap_of_losses(metric: str, first: Sums, second: Sums, samples: int = 1000) -> Comparison:
+    """`paired_bootstrap` of two systems by means of which less is better.
+
+    Args:
+        metric: what the mean is called.
+        first, second: of each system [segments, 2]: what each segment adds to the loss, and to what it is a
+            mean over.
+
+    >>> low, high = (np.array([[loss, 1.0]] * 50) for loss in (1.0, 2.0))
+    >>> found = paired_bootstrap_of_losses("nll", low, high)
+    >>> found["difference"], found["verdict"]
+    (-1.0, 'the first is better')
+
+    Raises:
+        ValueError: the numbers of segments differ, or there are none.
+    """
+    found = paired_bootstrap(metric, first, second, _less, samples)
+    # What was compared are the negatives.
+    low, high = found["interval"]
+    return {
+        **found,
+        "first": 0.0 - found["first"],
+        "second": 0.0 - found["second"],
+        "difference": 0.0 - found["difference"],
+        "interval": (0.0 - high, 0.0 - low),
+    }
+
+
+def _less(sums: Sums) -> float:
+    """The negative of the mean: more is better."""
+    return -mean_of(sums)
+
+
 def paired_bootstrap(
     metric: str,
     first: Sums,

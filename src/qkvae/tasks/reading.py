@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from qkvae.data.encoded import Sentences
@@ -31,8 +31,16 @@ def evenly(count: int, most: int) -> Ints:
 def read_packed(model: Encoder, batch: PackedBatch) -> Float[Tensor, "..."]:
     """What the head makes of a packed batch: of its texts in the order of ``batch.sentences``, or of every
     token."""
-    segments = batch.segments if model.settings.segments else None
-    return model(batch.ids, None, segments, batch.documents)
+    return model(batch.ids, None, _segments(model, batch), batch.documents)
+
+
+def packed_features(model: Encoder, batch: PackedBatch) -> Float[Tensor, "rows length dim"]:
+    """What the head reads of a packed batch."""
+    return model.features(batch.ids, None, _segments(model, batch), batch.documents)
+
+
+def _segments(model: Encoder, batch: PackedBatch) -> Int[Tensor, "rows length"] | None:
+    return batch.segments if model.settings.segments else None
 
 
 def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts classes"]:

@@ -1,18 +1,24 @@
 """One file per task, with everything that decides a run of it; and the table of them."""
 
+from qkvae.config.tasks.feature_extraction import Comparing, FeatureExtraction, Likeness, SimilarityData
+from qkvae.config.tasks.fill_mask import Filling, FillMask, Masking, PassageData
 from qkvae.config.tasks.question_answering import Answering, QuestionAnswering, QuestionData
 from qkvae.config.tasks.text_classification import Choosing, LabelledData, Learning, TextClassification
 from qkvae.config.tasks.text_generation import TextData, TextGeneration, Writing
 from qkvae.config.tasks.translation import Translation, TranslationData
 
-TaskConfig = Translation | TextGeneration | TextClassification | QuestionAnswering
+TaskConfig = (
+    Translation | TextGeneration | FillMask | TextClassification | QuestionAnswering | FeatureExtraction
+)
 """The settings of a run of any task."""
 
 TASKS: dict[str, type[TaskConfig]] = {
     "translation": Translation,
     "text-generation": TextGeneration,
+    "fill-mask": FillMask,
     "text-classification": TextClassification,
     "question-answering": QuestionAnswering,
+    "feature-extraction": FeatureExtraction,
 }
 """The tasks by their names, which are the field's own."""
 
@@ -20,10 +26,18 @@ __all__ = [
     "TASKS",
     "Answering",
     "Choosing",
+    "Comparing",
+    "FeatureExtraction",
+    "FillMask",
+    "Filling",
     "LabelledData",
     "Learning",
+    "Likeness",
+    "Masking",
+    "PassageData",
     "QuestionAnswering",
     "QuestionData",
+    "SimilarityData",
     "TaskConfig",
     "TextClassification",
     "TextData",

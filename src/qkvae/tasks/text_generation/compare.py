@@ -64,19 +64,7 @@ def compare(first: Writer, second: Writer, texts: Texts, samples: int = 1000) ->
     sizes = one.bytes * np.log(2) if spelt else one.tokens
     rows = (np.stack([each.nll, sizes], axis=1) for each in (one, other))
     metric = "bits_per_byte" if spelt else "nll"
-    found: dict[str, Any] = {**metrics.paired_bootstrap(metric, *rows, score=_less, samples=samples)}
-    # Less is better here: what was compared are the negatives.
-    low, high = found["interval"]
-    return {
-        **found,
-        **{name: 0.0 - found[name] for name in ("first", "second", "difference")},
-        "interval": (0.0 - high, 0.0 - low),
-    }
-
-
-def _less(sums: NDArray[np.float64]) -> float:
-    """The negative of what is needed for a byte or token: more is better."""
-    return -float(sums[0] / sums[1])
+    return {**metrics.paired_bootstrap_of_losses(metric, *rows, samples=samples)}
 
 
 def _measured(writer: Writer, texts: Texts) -> _Measured:
