@@ -17,98 +17,60 @@ tokens.  Making the batches is counted for nobody.  A round is the same four bat
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from material import Material, material
+from steps import Arrays, ours, rounds, usual
 from timing import Candidate, Work, measure, parser, report
 
-Arrays = dict[str, np.ndarray]
-
-SMOOTHING, CLIP, LR = 0.1, 1.0, 1e-3
+SMOOTHING = 0.1
 BATCH_TOKENS, COURSE_BATCH, COURSE_LENGTH = 2048, 8, 350
 
 
-def work(step: Callable[[Any], None], batches: list[Arrays], each: int) -> Work:
-    """Rounds of ``each`` batches; the unit is a token that is no padding."""
-    import torch
+def tokens(step: Callable[[Any], None]) -> Callable[[Any], float]:
+    """The step, telling how many tokens of its batch are no padding."""
 
-    tensors = [{name: torch.from_numpy(array) for name, array in batch.items()} for batch in batches]
+    def told(batch: Any) -> float:
+        step(batch)
+        return int(batch["source_lengths"].sum() + batch["target_lengths"].sum())
 
-    def one(number: int) -> float:
-        tokens = 0
-        for place in range(number * each, (number + 1) * each):
-            batch = tensors[place % len(tensors)]
-            step(batch)
-            tokens += int(batch["source_lengths"].sum() + batch["target_lengths"].sum())
-        return tokens
-
-    return one
+    return told
 
 
 def qkvae(batches: list[Arrays], each: int, model_settings: Any, optimizer: str, precision: str) -> Work:
     """A step as `qkvae.train.loop` takes it."""
-    import torch
-
-    from qkvae import config
     from qkvae.data.batches import Seq2SeqBatch
     from qkvae.losses import projected_cross_entropy
     from qkvae.models import build
-    from qkvae.train.average import Ema
-    from qkvae.train.device import keep_freed_memory
-    from qkvae.train.optimizer import Optimizers
-    from qkvae.train.precision import Weights
 
-    keep_freed_memory()
-    model = build(model_settings).train()
-    weights = Weights(model, precision)
-    optimizers = Optimizers(config.Optimizer(name=optimizer, lr=LR), model, weights.masters)
-    average, steps = Ema(weights.masters), itertools.count(1)
+    model: Any = build(model_settings)
 
-    def step(arrays: Any) -> None:
-        batch, number = Seq2SeqBatch(**arrays), next(steps)
-        torch.manual_seed(number)
+    def loss(arrays: Any) -> Any:
+        batch = Seq2SeqBatch(**arrays)
         features = model.features(batch.source, batch.target_in, batch.source_lengths)
         real = batch.target_out != 0
-        total, _ = projected_cross_entropy(
-            features[real], model.head.weight, batch.target_out[real], SMOOTHING
-        )
-        total.backward()
-        float(total.detach())
-        weights.collect_gradients(1 / batch.tokens, CLIP)
-        optimizers.step(1.0)
-        weights.publish()
-        average.update(weights.masters, number * 1e-4)
+        targets = batch.target_out[real]
+        return projected_cross_entropy(features[real], model.head.weight, targets, SMOOTHING)[0], batch.tokens
 
-    return work(step, batches, each)
+    return rounds(tokens(ours(model, loss, optimizer, precision)), batches, each)
 
 
-def trained(model: Any, logits: Callable[[Any], Any], bf16: bool) -> Callable[[Any], None]:
-    """The usual step of a user of torch: autocast, cross-entropy, clip, fused AdamW."""
+def smoothed(logits: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The mean label-smoothed cross-entropy of what a model says."""
     import torch
     import torch.nn.functional as F
 
-    optimizer = torch.optim.AdamW(model.parameters(), LR, betas=(0.9, 0.98), fused=True)
+    def loss(batch: Any) -> Any:
+        said, targets = logits(batch).flatten(0, 1), batch["target_out"].flatten()
+        with torch.autocast("cpu", enabled=False):
+            return F.cross_entropy(said.float(), targets, ignore_index=0, label_smoothing=SMOOTHING)
 
-    def step(batch: Any) -> None:
-        with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
-            said = logits(batch).flatten(0, 1)
-        loss = F.cross_entropy(
-            said.float(), batch["target_out"].flatten(), ignore_index=0, label_smoothing=SMOOTHING
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-
-    return step
+    return loss
 
 
 def marian(batches: list[Arrays], each: int, settings: dict[str, Any], bf16: bool) -> Work:
@@ -124,7 +86,7 @@ def marian(batches: list[Arrays], each: int, settings: dict[str, Any], bf16: boo
             input_ids=source, attention_mask=attended, decoder_input_ids=target, use_cache=False
         ).logits
 
-    return work(trained(model, logits, bf16), batches, each)
+    return rounds(tokens(usual(model, smoothed(logits), bf16)), batches, each)
 
 
 def torch_nn(batches: list[Arrays], each: int, made: Any, bf16: bool) -> Work:
@@ -157,7 +119,7 @@ def torch_nn(batches: list[Arrays], each: int, made: Any, bf16: bool) -> Work:
         )  # fmt: skip
         return mixed @ embedding.weight.T
 
-    return work(trained(model, logits, bf16), batches, each)
+    return rounds(tokens(usual(model, smoothed(logits), bf16)), batches, each)
 
 
 def bucketed(data: Material, count: int) -> list[Arrays]:
@@ -188,27 +150,27 @@ def padded(data: Material, count: int, length: int) -> list[Arrays]:
 def main() -> None:
     """Measure and print."""
     options = parser(__doc__).parse_args()
-    rounds = options.rounds or (1 if options.tiny else 5)
+    number = options.rounds or (1 if options.tiny else 5)
     each = 1 if options.tiny else 4
     data, post = material(options.tiny), material(options.tiny, "post")
     from qkvae.interop.huggingface import to_marian
     from qkvae.models import build
 
     settings, _ = to_marian(build(post.model))
-    ours = bucketed(data, each * (rounds + 1))
-    course = padded(data, rounds + 1, 32 if options.tiny else COURSE_LENGTH)
+    buckets = bucketed(data, each * (number + 1))
+    course = padded(data, number + 1, 32 if options.tiny else COURSE_LENGTH)
     candidates = [
-        Candidate("qkvae, Muon, fp32", qkvae, (ours, each, data.model, "muon", "fp32")),
-        Candidate("qkvae, AdamW, fp32", qkvae, (ours, each, data.model, "adamw", "fp32")),
-        Candidate("qkvae, Muon, bf16", qkvae, (ours, each, data.model, "muon", "bf16")),
-        Candidate("qkvae, AdamW, bf16", qkvae, (ours, each, data.model, "adamw", "bf16")),
-        Candidate("HF Marian, fp32", marian, (ours, each, settings, False)),
-        Candidate("HF Marian, bf16 autocast", marian, (ours, each, settings, True)),
-        Candidate("torch.nn.Transformer, fp32", torch_nn, (ours, each, data.model, False)),
-        Candidate("torch.nn.Transformer, bf16 autocast", torch_nn, (ours, each, data.model, True)),
+        Candidate("qkvae, Muon, fp32", qkvae, (buckets, each, data.model, "muon", "fp32")),
+        Candidate("qkvae, AdamW, fp32", qkvae, (buckets, each, data.model, "adamw", "fp32")),
+        Candidate("qkvae, Muon, bf16", qkvae, (buckets, each, data.model, "muon", "bf16")),
+        Candidate("qkvae, AdamW, bf16", qkvae, (buckets, each, data.model, "adamw", "bf16")),
+        Candidate("HF Marian, fp32", marian, (buckets, each, settings, False)),
+        Candidate("HF Marian, bf16 autocast", marian, (buckets, each, settings, True)),
+        Candidate("torch.nn.Transformer, fp32", torch_nn, (buckets, each, data.model, False)),
+        Candidate("torch.nn.Transformer, bf16 autocast", torch_nn, (buckets, each, data.model, True)),
         Candidate("course code's way, fp32", torch_nn, (course, 1, data.model, False)),
     ]
-    print(report(measure(candidates, options, rounds), options, "tokens/s"))
+    print(report(measure(candidates, options, number), options, "tokens/s"))
 
 
 if __name__ == "__main__":

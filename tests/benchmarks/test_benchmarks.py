@@ -17,6 +17,7 @@ PEERS = ("transformers", "ctranslate2")
 # What must stand in the output of each.
 SCRIPTS = {
     "train_speed.py": ["qkvae, Muon, fp32", "torch.nn.Transformer, bf16", "course code"],
+    "language_speed.py": ["qkvae, Muon, bf16", "HF GPT-2, bf16"],
     "decode_speed.py": ["beam 4, batch 1,", "beam 4, batch 32,", "CTranslate2 int8", "agree on 100.0%"],
     "cold_start.py": ["qkvae use", "HF generate", "CTranslate2 int8"],
     "memory.py": ["training, standard model", "checking 2,000 pairs", "preparing 2,000 pairs"],
