@@ -27,6 +27,7 @@ from qkvae.train.plan import Plan, plans_of
 from qkvae.train.processes import Processes, joined
 from qkvae.train.progress import Reporter, make_reporter
 from qkvae.train.sinks import require_sink
+from qkvae.train.words import Words, begin_with, read_words
 
 
 def train(
@@ -82,6 +83,7 @@ def train(
         config = kind.filled(config, corpus, tokenizer)
         if begins is not None:
             config = replace(config, model=fitted(begins, config.model))
+        words = read_words(config, tokenizer, begins, reporter)
         run = None
         if processes.leads:
             # Other arithmetic gives other bits, so a run is repeated on what it was made on.
@@ -97,12 +99,14 @@ def train(
             }
             if begins is not None:
                 resolved["from"] = begins.record()
+            if words is not None:
+                resolved["words"] = words.record()
             # Only now, when nothing of the user's can be wrong any more, may an old run make room.
             run = Run.create(out, task, config, overwrite, resolved)
             _keep(run, tokenizer, corpus)
         run = _shared(run, processes)
         summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins, words)
 
 
 def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
@@ -136,8 +140,9 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
                 f"{len(tokenizer)} tokens: put both files back as they were"
             )
         examples = kind.encode(config, corpus, tokenizer, reporter)
+        words = read_words(config, tokenizer, begins, reporter, run.resolved.get("words"))
         summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins)
+        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins, words)
 
 
 def compare(
@@ -234,7 +239,7 @@ def _keep(run: Run, tokenizer: Tokenizer | None, corpus: Corpus) -> None:
     """Write what was learned and what is known of the data."""
     if tokenizer is not None:
         run.save_tokenizer(tokenizer)
-    begun = {name: run.resolved[name] for name in ("from",) if name in run.resolved}
+    begun = {name: run.resolved[name] for name in ("from", "words") if name in run.resolved}
     run.save_passport({**corpus.passport, **begun})
 
 
@@ -247,6 +252,7 @@ def _continue(
     reporter: Reporter,
     begun: float,
     base: Base | None = None,
+    words: Words | None = None,
 ) -> LoadedRun:
     """Train from wherever the run stands, or from the base, to the end of the plan, and write what people
     read."""
@@ -266,6 +272,8 @@ def _continue(
         reporter.say(f"from {base.path}, {base.what}: {given}")
         if processes.leads:
             run.update_resolved({"from": {**base.record(), **given.record()}})
+    if words is not None:
+        begin_with(words, model, config.model.vocab)
     minutes = config.training.time_limit
     recorded = run.resolved.get("replay")
     plans: list[Plan] | None = plans_of(recorded) if recorded else None

@@ -23,7 +23,7 @@ from qkvae.config import TASKS
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
-UNNAMED = ("data", "learning", "training", "saving", "block")
+UNNAMED = ("data", "learning", "start", "training", "saving", "block")
 """Groups whose fields are typed without the group's name."""
 
 DERIVED = (("model", "vocab"), ("model", "segments"), ("model", "head", "count"), ("data", "paths"))
@@ -169,6 +169,6 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 def _group(flag: Flag) -> Group:
     if len(flag.path) == 1:
         return Group("Settings", help="Those of the run if not given.", sort_key=10)
-    order = ("training", "data", "learning", "model", "optimizer", "saving", "generation")
+    order = ("training", "data", "learning", "start", "model", "optimizer", "saving", "generation")
     first = flag.path[0]
     return Group(first.capitalize(), sort_key=10 + (order.index(first) if first in order else len(order)))

@@ -18,6 +18,7 @@ from qkvae.config.families import (
 from qkvae.config.generation import Generation
 from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
+from qkvae.config.start import Start
 from qkvae.config.tasks import (
     TASKS,
     Answering,
@@ -72,6 +73,7 @@ __all__ = [
     "Seq2Seq",
     "SimilarityData",
     "Spans",
+    "Start",
     "TaskConfig",
     "TextClassification",
     "TextData",

@@ -8,6 +8,7 @@ from typing import Literal
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Encoder, Vector
+from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
 
 
@@ -139,6 +140,9 @@ class FeatureExtraction:
         )
     )
     """The model."""
+
+    start: Start = field(default_factory=Start)
+    """What the embedding begins with."""
 
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=1e-3))
     """The optimiser."""

@@ -8,6 +8,7 @@ from typing import Literal
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Encoder, Spans
+from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
 
 
@@ -95,6 +96,9 @@ class QuestionAnswering:
         )
     )
     """The model."""
+
+    start: Start = field(default_factory=Start)
+    """What the embedding begins with."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser."""

@@ -9,6 +9,7 @@ from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Decoder
 from qkvae.config.generation import Precision
+from qkvae.config.start import Start
 from qkvae.config.tasks.text_files import TextFiles
 from qkvae.config.training import Optimizer, Saving, Training
 
@@ -112,6 +113,9 @@ class TextGeneration:
         )
     )
     """The model."""
+
+    start: Start = field(default_factory=Start)
+    """What the embedding begins with."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser."""

@@ -9,6 +9,7 @@ from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Seq2Seq
 from qkvae.config.generation import Generation
+from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
 
 
@@ -87,6 +88,9 @@ class Translation:
         default_factory=lambda: Seq2Seq(block=Block(dim=128, hidden=512), encoder_depth=4, decoder_depth=4)
     )
     """The model; a small one, which sees the data more often in the minutes of a laptop."""
+
+    start: Start = field(default_factory=Start)
+    """What the embedding begins with."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser."""

@@ -203,6 +203,11 @@ def _learned(corpus: Corpus, config: FeatureExtraction) -> tuple[list[str], NDAr
     if signal == "pairs":
         if corpus.scale is not None:
             train = train.select(np.flatnonzero(grades(train, corpus.scale) >= TOGETHER).tolist())
+            if len(train) < 2:
+                raise ValueError(
+                    f"{len(train)} of {len(corpus.train):,} pairs are graded in the upper fifth of the "
+                    "scale, and signal pairs learns from these: use signal scores or texts"
+                )
         return both_texts(train), None
     if corpus.scale is None:
         raise ValueError("signal is scores, but the pairs are not graded: name the column with --label")

@@ -24,8 +24,8 @@ def metric_of(known: NDArray[np.float32] | None) -> str:
 def cosines(first: Floats, second: Floats) -> Floats:
     """The cosine of each pair of vectors; 0 where one is zero.
 
-    >>> cosines(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]]))
-    array([0.96])
+    >>> cosines(np.array([[3, 4]], np.float32), np.array([[4, 3]], np.float32))[0].round(2)
+    np.float32(0.96)
     """
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return np.einsum("nd,nd->n", first, second) / np.where(lengths > 0, lengths, 1)
