@@ -37,6 +37,12 @@ def test_texts_lines_and_files_are_answered_in_order(
     assert main(["use", "runs/x", "--file", str(packed)]) == 0
     assert capsys.readouterr().out == "A\nB\n"
     assert api.loaded.generation is None
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(packed.read_bytes()[:-9])
+    assert main(["use", "runs/x", "--file", str(torn)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "torn.gz is damaged or cut short" in told.err
 
 
 def test_nbest_and_json(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +54,14 @@ def test_nbest_and_json(api: types.SimpleNamespace, capsys: pytest.CaptureFixtur
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == {"source": "a", "texts": ["A", "A!"], "scores": [-0.5, -1.5]}
     assert len(lines) == 2
+
+
+def test_a_sample_is_no_search(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert api.loaded.config.generation.beam > 1
+    assert main(["use", "runs/x", "a", "--sample", "--temperature", "0.8"]) == 0
+    assert api.loaded.generation == Generation(beam=1, sample=True, temperature=0.8)
+    assert main(["use", "runs/x", "a", "--sample", "--beam", "3"]) == 2
+    assert "sample and beam 3 exclude each other" in capsys.readouterr().err
 
 
 def test_a_line_that_is_not_utf8_is_named(

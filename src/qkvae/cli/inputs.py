@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import itertools
-import lzma
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,11 +15,17 @@ _READ = 1 << 16
 
 
 def inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
-    """The inputs, in groups of as many as are there already."""
+    """The inputs, in groups of as many as are there already.
+
+    Raises:
+        ValueError: a line is not UTF-8, or the file is damaged or cut short.
+    """
     if text:
         yield list(text)
     elif file:
-        with _opened(file) as stream:
+        from qkvae.data.files import TextFile, opened
+
+        with opened(TextFile(file)) as stream:
             yield from groups(stream, str(file))
     else:
         stream = cast("io.BufferedIOBase", sys.stdin.buffer)
@@ -66,11 +70,3 @@ def _decoded(lines: Iterable[bytes], name: str, before: int) -> Iterator[str]:
                 f"{name}, line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at {error.start + 1}): "
                 "convert it to UTF-8 first"
             ) from error
-
-
-def _opened(file: Path) -> io.BufferedIOBase:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rb")
-    if file.suffix == ".xz":
-        return lzma.open(file, "rb")
-    return file.open("rb")

@@ -125,7 +125,7 @@ def _shown(pieces: Generator[str, None, Answer]) -> Answer:
 
 
 def _generation(known: Any, typed: Settings, task: str) -> Any:
-    """The run's settings with those typed in their place.
+    """The run's settings with those typed in their place; who asks for a sample asks for no search.
 
     Raises:
         ValueError: the run's task has no such setting.
@@ -135,6 +135,8 @@ def _generation(known: Any, typed: Settings, task: str) -> Any:
         if name not in names:
             flags = ", ".join(f"--{each.replace('_', '-')}" for each in names)
             raise ValueError(f"--{name.replace('_', '-')} has no effect on a run of {task}: it has {flags}")
+    if typed.get("sample") and "beam" in names:
+        typed = {"beam": 1, **typed}
     return dataclasses.replace(known, **typed)
 
 

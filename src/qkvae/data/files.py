@@ -91,8 +91,7 @@ class Lines:
         self._longest = longest
 
     def __iter__(self) -> Iterator[str | None]:
-        with ExitStack() as stack, _damage_named(self.file.name):
-            stream = _open(self.file, stack)
+        with opened(self.file) as stream:
             refuse_binary(stream.peek(SNIFF)[:SNIFF], self.file.name)
             yield from self._decoded(stream)
 
@@ -163,8 +162,8 @@ def read_whole(file: TextFile) -> bytes:
     Raises:
         ValueError: it is damaged or cut short, or unfolds to suspiciously much.
     """
-    with ExitStack() as stack, _damage_named(file.name):
-        return _open(file, stack).read()
+    with opened(file) as stream:
+        return stream.read()
 
 
 def read_head(file: TextFile, size: int = SNIFF) -> bytes:
@@ -173,16 +172,24 @@ def read_head(file: TextFile, size: int = SNIFF) -> bytes:
     Raises:
         ValueError: it is damaged or cut short.
     """
-    with ExitStack() as stack, _damage_named(file.name):
-        return _open(file, stack).read(size)
+    with opened(file) as stream:
+        return stream.read(size)
 
 
 @contextmanager
-def _damage_named(name: str) -> Generator[None, None, None]:
-    try:
-        yield
-    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise ValueError(f"{name} is damaged or cut short ({error}): copy or download it again") from error
+def opened(file: TextFile) -> Generator[io.BufferedReader]:
+    """The bytes of a file, decompressed by what they are and not by what they are called.
+
+    Raises:
+        ValueError: (on reading) it is damaged or cut short, or unfolds to suspiciously much.
+    """
+    with ExitStack() as stack:
+        try:
+            yield _open(file, stack)
+        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+            raise ValueError(
+                f"{file.name} is damaged or cut short ({error}): copy or download it again"
+            ) from error
 
 
 def decoded(raw: bytes, name: str, tally: Tally) -> str:
@@ -223,14 +230,12 @@ class _Guarded(io.RawIOBase):
         if self._count > self._limit:
             raise ValueError(
                 f"{self._name} unfolds to more than {self._limit // 2**20:,} MiB, over {LARGEST_EXPANSION} "
-                "times its "
-                "size, as a decompression bomb does: unpack it yourself if you trust it"
+                "times its size, as a decompression bomb does: unpack it yourself if you trust it"
             )
         return len(data)
 
 
 def _open(file: TextFile, stack: ExitStack) -> io.BufferedReader:
-    """The bytes of ``file``, decompressed by what they are and not by what they are called."""
     try:
         if file.member is None:
             stream = stack.enter_context(file.path.open("rb"))
