@@ -8,6 +8,7 @@ tell place 256 from 257; what they are added to or multiplied with is rounded af
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -116,8 +117,10 @@ class Rotary(nn.Module):
     def forward(self, x: Float[Tensor, "b h n w"], offset: int = 0) -> Float[Tensor, "b h n w"]:
         end = offset + x.shape[2]
         self._upto(end)
-        turned = self._swapped(x) * self.sines[offset:end]
-        return (x * self.cosines[offset:end] + turned).to(x.dtype)
+        cosines, sines = self.cosines[offset:end], self.sines[offset:end]
+        if torch.is_grad_enabled() and x.requires_grad:
+            return cast("Tensor", _Turn.apply(x, cosines, sines))
+        return _turned(x, cosines, sines)
 
     def moved_back(self, x: Float[Tensor, "b h n w"], places: int) -> Float[Tensor, "b h n w"]:
         """What `forward` made for some places, as it would have made it for places so much earlier.
@@ -127,16 +130,31 @@ class Rotary(nn.Module):
         True
         """
         self._upto(places + 1)
-        return (x * self.cosines[places] - self._swapped(x) * self.sines[places]).to(x.dtype)
-
-    def _swapped(self, x: Tensor) -> Tensor:
-        half = self.width // 2
-        return torch.cat([x[..., half:], x[..., :half]], dim=-1)
+        return _turned(x, self.cosines[places], -self.sines[places])
 
     def _upto(self, end: int) -> None:
         if end > len(self.cosines):
             with torch.inference_mode(False):  # as above
                 self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
+
+
+def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    exact = x.to(cosines.dtype)
+    return (exact * cosines).addcmul_(exact.roll(x.shape[-1] // 2, -1), sines).to(x.dtype)
+
+
+class _Turn(torch.autograd.Function):
+    """The gradient of a rotation is the rotation back: as few passes, and nothing kept but the tables."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(cosines, sines)
+        return _turned(x, cosines, sines)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        cosines, sines = ctx.saved_tensors
+        return _turned(grad, cosines, -sines), None, None
 
 
 class Alibi(nn.Module):
