@@ -161,7 +161,8 @@ def _write(tables: dict[str, Any], out: Path | None) -> None:
         else:
             with temporary.open("wb") as stream:
                 _write_arrays(tables, stream, out.suffix)
-    say(f"{len(tables['vectors']):,} vectors of {tables['vectors'].shape[1]} numbers are in {out}")
+    count, dim = tables["vectors"].shape
+    say(f"{count:,} vector{'s' * (count != 1)} of {dim} numbers in {out}")
 
 
 def _write_arrays(tables: dict[str, Any], stream: io.BufferedIOBase, suffix: str) -> None:
