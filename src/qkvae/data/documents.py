@@ -178,7 +178,7 @@ class _Reading:
             return
         failures: list[str] = []
         read = 0
-        for file, name in _below(path):
+        for file, name in files_below(path):
             read += 1
             try:
                 self._file(file, name)
@@ -233,7 +233,7 @@ def _whole(file: TextFile, name: str, tally: Tally) -> str:
         raise _NotTextError(str(error)) from error
 
 
-def _below(path: Path) -> Iterator[tuple[TextFile, str]]:
+def files_below(path: Path) -> Iterator[tuple[TextFile, str]]:
     """The files of a folder or zip that are not hidden, with their names in it, in the order of these."""
     if not path.is_dir():
         for member in sorted(zip_members(path)):

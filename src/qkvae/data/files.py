@@ -166,6 +166,25 @@ def read_whole(file: TextFile) -> bytes:
         return stream.read()
 
 
+def decoded_pieces(file: TextFile, tally: Tally, size: int) -> Iterator[str]:
+    """A whole text as `decoded` gives it, in pieces of ``size`` bytes or more, which end where a line ends if
+    lines are no longer than that.
+
+    Raises:
+        ValueError: as iterating over `Lines`.
+    """
+    with opened(file) as stream:
+        refuse_binary(stream.peek(SNIFF)[:SNIFF], file.name)
+        lines = 0
+        while raw := stream.read(size) + stream.readline(size):
+            # Neither a character nor \r\n is cut in two.
+            while (after := stream.peek(1)[:1]) and (0x80 <= after[0] < 0xC0 or raw[-1:] + after == b"\r\n"):
+                raw += stream.read(1)
+            text = decoded(raw, file.name, tally, lines)
+            lines += text.count("\n")
+            yield text
+
+
 def read_head(file: TextFile, size: int = SNIFF) -> bytes:
     """The first bytes of a file, decompressed, at most ``size``.
 
@@ -192,13 +211,14 @@ def opened(file: TextFile) -> Generator[io.BufferedReader]:
             ) from error
 
 
-def decoded(raw: bytes, name: str, tally: Tally) -> str:
-    """A whole text from its bytes: a byte-order mark and the ``\\r`` of line ends are taken off and counted.
+def decoded(raw: bytes, name: str, tally: Tally, before: int = 0) -> str:
+    """A whole text from its bytes, or what follows so many lines of it: a byte-order mark and the ``\\r`` of
+    line ends are taken off and counted.
 
     Raises:
         ValueError: it is not UTF-8; line and likely encoding are named.
     """
-    if raw.startswith(b"\xef\xbb\xbf"):
+    if not before and raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
         tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
     if returns := raw.count(b"\r\n"):
@@ -207,7 +227,7 @@ def decoded(raw: bytes, name: str, tally: Tally) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        number = raw.count(b"\n", 0, error.start) + 1
+        number = before + raw.count(b"\n", 0, error.start) + 1
         start = raw.rfind(b"\n", 0, error.start) + 1
         line = raw[start:].split(b"\n", 1)[0]
         message = _not_utf8(name, number, line, error.start - start, raw[start : start + SNIFF])

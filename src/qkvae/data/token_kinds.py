@@ -48,6 +48,19 @@ def stretches(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+def last_cut(text: str) -> int:
+    """The last place between two words where a text may be cut so; 0 where there is none.
+
+    >>> last_cut("a short text"), last_cut("text"), last_cut("a\\n\\nb")
+    (7, 0, 1)
+    """
+    place = len(text)
+    while (place := max(text.rfind(" ", 0, place), text.rfind("\n", 0, place))) > 0:
+        if not text[place - 1].isspace():
+            return place
+    return 0
+
+
 def check_specials(specials: Sequence[str]) -> None:
     """Refuse special tokens that a text could spell or that are there twice.
 

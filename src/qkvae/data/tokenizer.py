@@ -153,23 +153,42 @@ class Tokenizer(Vocabulary):
         parts: list[Ragged] = []
         begins = array("q")  # which stretches are the first of a text
         count = 0
-        for chunk in self._chunks(texts):
-            begins.extend(count + place for place, (first, _) in enumerate(chunk) if first)
-            count += len(chunk)
-            found = self._bare.encode_batch_fast([text for _, text in chunk], add_special_tokens=False)
-            parts.append(Ragged.from_lists([each.ids for each in found]))
+        for firsts, part in self.encode_stretches((True, text) for text in texts):
+            begins.extend(count + place for place, first in enumerate(firsts) if first)
+            count += len(firsts)
+            parts.append(part)
         joined = Ragged.concatenate(parts)
         starts = joined.starts[np.append(np.frombuffer(begins, np.int64), count)]
         return Ragged(joined.flat, starts)
 
-    def _chunks(self, texts: Iterable[str]) -> Iterator[list[tuple[bool, str]]]:
-        """Stretches of the texts as the library is given them, each with whether a text begins with it."""
+    def encode_stretches(self, parts: Iterable[tuple[bool, str]]) -> Iterator[tuple[list[bool], Ragged]]:
+        """The token ids of texts that come in parts, some stretches at a time, a row each.
+
+        Args:
+            parts: text, cut between words (see ``token_kinds.last_cut``), each with whether a text begins
+                with it.
+
+        Yields:
+            Whether a text begins with each row, and the rows: all together, what ``encode_batch`` gives.
+        """
+        for chunk in self._chunks(parts):
+            texts = [text for _, text in chunk]
+            if self._codes is not None:
+                rows = self._codes.encode(texts)
+            else:
+                found = self._bare.encode_batch_fast(texts, add_special_tokens=False)
+                rows = Ragged.from_lists([each.ids for each in found])
+            yield [first for first, _ in chunk], rows
+
+    def _chunks(self, parts: Iterable[tuple[bool, str]]) -> Iterator[list[tuple[bool, str]]]:
+        """Stretches as the library is given them, each with whether a text begins with it."""
         prefix = " " if self.kind == "bpe" else ""
         chunk: list[tuple[bool, str]] = []
         size = 0
-        for text in texts:
+        for begins, text in parts:
             for place, stretch in enumerate(stretches(text)):
-                chunk.append((not place, prefix + stretch if stretch and not place else stretch))
+                first = begins and not place
+                chunk.append((first, prefix + stretch if stretch and first else stretch))
                 size += len(stretch)
                 if len(chunk) >= CHUNK or size >= BLOCK:
                     yield chunk
@@ -187,7 +206,7 @@ class Tokenizer(Vocabulary):
                 codes = self.encode_batch([text]).flat
                 found.update(text[place] for place in np.flatnonzero(codes == UNK).tolist())
                 continue
-            for _, stretch in itertools.chain.from_iterable(self._chunks([text])):
+            for _, stretch in itertools.chain.from_iterable(self._chunks([(True, text)])):
                 found.update(stretch[at.start : at.end] for at in self.pieces(stretch) if at.id == UNK)
         return found
 

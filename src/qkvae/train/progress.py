@@ -6,6 +6,7 @@ import datetime
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 _LINE_EVERY = 30.0  # seconds between lines where there is no terminal to draw on
@@ -111,10 +112,27 @@ def make_reporter(quiet: bool) -> Reporter:
     return Bar() if sys.stderr.isatty() else Lines()
 
 
+def working(reporter: Reporter, what: str) -> Callable[[float], None]:
+    """What is to be told which part of some long work is done: a person hears of it now and then."""
+    begun = said = time.monotonic()
+
+    def told(done: float) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= _LINE_EVERY and 0 < done < 1:
+            said = now
+            reporter.say(f"{what}: {done:.0%}, {_left((now - begun) * (1 - done) / done)} left")
+
+    return told
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 def _line(progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> str:
     end = datetime.datetime.now() + datetime.timedelta(seconds=seconds_left)
-    left = f"{seconds_left / 60:.0f} min" if seconds_left >= 90 else f"{seconds_left:.0f} s"
     return (
         f"{progress:5.1%}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s  "
-        f"{left} left, done at {end:%H:%M}"
+        f"{_left(seconds_left)} left, done at {end:%H:%M}"
     )

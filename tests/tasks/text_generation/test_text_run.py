@@ -122,6 +122,29 @@ def test_the_page_shows_every_head(trained: Path, tmp_path: Path) -> None:
     assert main(["look", str(trained / "book"), "abc" * 9, "--out", str(page)]) == 2
 
 
+def test_a_text_too_large_for_memory_gives_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QKVAE_CACHE", str(tmp_path / "cache"))
+    config = small_config(write_book(tmp_path), tokenizer="char")
+    api.train("text-generation", config, out=tmp_path / "held", quiet=True)
+    monkeypatch.setattr("qkvae.data.large.LARGE", 100)
+    for name in ("first", "again"):
+        api.train("text-generation", config, out=tmp_path / name)
+    said = capsys.readouterr().err
+    assert "the token ids are kept in" in said
+    assert "the text is encoded already" in said
+    held, first, again = (Run.open(tmp_path / name).load_model() for name in ("held", "first", "again"))
+    assert all(bool((held[name] == first[name]).all()) for name in held)
+    assert all(bool((held[name] == again[name]).all()) for name in held)
+    # A run whose files of ids are gone or changed goes on all the same; one whose text changed does not.
+    api.resume(tmp_path / "first", quiet=True)
+    (tmp_path / "first" / "README.md").unlink()
+    (tmp_path / "book.txt").write_text(story() + "!", encoding="utf-8")
+    with pytest.raises(ValueError, match="fingerprint"):
+        api.resume(tmp_path / "first", quiet=True)
+
+
 def test_three_lines_of_python(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import qkvae
 

@@ -37,9 +37,13 @@ class TextGenerationTask:
         return read_corpus(config.data)
 
     def learn(self, config: TextGeneration, corpus: Corpus[Any], reporter: Reporter) -> Tokenizer:
+        from qkvae.data.large import MOST_LEARNED, LargeDocuments
         from qkvae.tasks.text_generation.corpus import train_tokenizer
 
-        reporter.say("learning a vocabulary from the training text")
+        part = ""
+        if isinstance(corpus.train, LargeDocuments) and corpus.train.characters > MOST_LEARNED:
+            part = f"{MOST_LEARNED:,} characters, evenly spread, of "
+        reporter.say(f"learning a vocabulary from {part}the training text")
         return train_tokenizer(corpus.train, config.data)
 
     def filled(self, config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer) -> TextGeneration:
@@ -51,11 +55,12 @@ class TextGenerationTask:
         self, config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer, reporter: Reporter
     ) -> Encoded:
         from qkvae.tasks.text_generation.corpus import encode_corpus, unknown
+        from qkvae.train.progress import working
 
         reporter.say("encoding the text")
-        encoded = encode_corpus(corpus, tokenizer)
+        encoded = encode_corpus(corpus, tokenizer, reporter.say, working(reporter, "encoding the text"))
         for part, documents in (("training", encoded.train), ("validation", encoded.valid)):
-            if count := unknown(documents):
+            if count := unknown(documents, tokenizer):
                 reporter.say(
                     f"note: {count:,} tokens of the {part} part have no place in the vocabulary: <unk>"
                 )

@@ -11,15 +11,19 @@ import numpy as np
 from qkvae.config import TextData
 from qkvae.data.chat import ROLE_TOKENS, Chats, ChatTemplate, read_chats, split_chats
 from qkvae.data.documents import Documents, read_documents
+from qkvae.data.large import LargeDocuments, is_large, read_large
 from qkvae.data.packing import EncodedDocuments
+from qkvae.data.token_cache import Progress, Tell, cached_tokens
 from qkvae.data.tokenizer import UNK, Tokenizer
 from qkvae.tasks.texts import Corpus, held_out, read_split
 
 Texts = Documents | Chats
-"""What a language model learns from."""
+"""What a language model is measured on; it learns from `LargeDocuments`, too."""
 
 _FEW = 256
 """So many different characters are an alphabet, with capitals, digits and marks."""
+
+_BLOCK = 1 << 22  # tokens looked through at a time
 
 _SHORT = 3_000_000
 """Characters; a text that is shorter teaches more about its characters than about a vocabulary of words."""
@@ -34,12 +38,16 @@ def read_texts(data: TextData, paths: tuple[str, ...]) -> Texts:
     return read_chats(paths) if data.format == "chat" else read_documents(paths, data.text)
 
 
-def read_corpus(data: TextData) -> Corpus[Documents] | Corpus[Chats]:
+def read_corpus(data: TextData) -> Corpus[Any]:
     """The texts that the settings name, or the embedded default; split if no ``valid`` is named.
 
     Raises:
         ValueError: chats without DATA, and what `read_texts` and the splits raise.
     """
+    if data.format == "text" and is_large(data.paths):
+        if data.valid:
+            return Corpus(read_large(data.paths, data.text)[0], read_documents(data.valid, data.text))
+        return Corpus(*read_large(data.paths, data.text, lambda count: held_out(data, count)))
     if data.format == "text":
         return read_split(data)
     if not data.paths:
@@ -52,17 +60,19 @@ def read_corpus(data: TextData) -> Corpus[Documents] | Corpus[Chats]:
     return Corpus(*split_chats(chats, held_out(data, characters(chats))))
 
 
-def said(texts: Texts) -> Iterable[str]:
+def said(texts: Texts | LargeDocuments) -> Iterable[str]:
     """All that a tokenizer learns from."""
+    if isinstance(texts, LargeDocuments):
+        return texts.sample()
     return texts.texts if isinstance(texts, Documents) else texts.texts()
 
 
-def characters(texts: Texts) -> int:
+def characters(texts: Texts | LargeDocuments) -> int:
     """Characters of all texts together."""
-    return sum(map(len, said(texts)))
+    return texts.characters if isinstance(texts, LargeDocuments) else sum(map(len, said(texts)))
 
 
-def train_tokenizer(train: Texts, data: TextData) -> Tokenizer:
+def train_tokenizer(train: Texts | LargeDocuments, data: TextData) -> Tokenizer:
     """A vocabulary of the training part only; that of a chat has a token for each role.
 
     Raises:
@@ -73,7 +83,7 @@ def train_tokenizer(train: Texts, data: TextData) -> Tokenizer:
     return Tokenizer.train(said(train), kind, data.vocab_size, data.min_frequency, specials=specials)
 
 
-def chosen_kind(texts: Texts) -> str:
+def chosen_kind(texts: Texts | LargeDocuments) -> str:
     """What ``auto`` means for these texts: char for a short text of few different characters, or bpe.
 
     >>> chosen_kind(Documents(["a short text"])), chosen_kind(Documents(["a longer text, " * 400_000]))
@@ -103,20 +113,30 @@ def encode_texts(texts: Texts, tokenizer: Tokenizer) -> EncodedDocuments:
     return EncodedDocuments(tokenizer.encode_batch(texts.texts))
 
 
-def encode_corpus(corpus: Corpus[Any], tokenizer: Tokenizer) -> Encoded:
-    """Both parts as token ids."""
-    valid = encode_texts(corpus.valid, tokenizer)
+def encode_corpus(
+    corpus: Corpus[Any],
+    tokenizer: Tokenizer,
+    say: Tell = lambda sentence: None,
+    progress: Progress = lambda done: None,
+) -> Encoded:
+    """Both parts as token ids; those of a large text are mapped from files, which ``say`` tells of."""
+    valid, train = encode_texts(corpus.valid, tokenizer), corpus.train
     return Encoded(
-        encode_texts(corpus.train, tokenizer),
+        EncodedDocuments(cached_tokens(train, tokenizer, say, progress))
+        if isinstance(train, LargeDocuments)
+        else encode_texts(train, tokenizer),
         valid,
         corpus.valid,
         bytes_spelt(corpus.valid, valid, tokenizer),
     )
 
 
-def unknown(encoded: EncodedDocuments) -> int:
+def unknown(encoded: EncodedDocuments, tokenizer: Tokenizer) -> int:
     """How many tokens stand for something that has none of its own."""
-    return int(np.count_nonzero(encoded.tokens.flat == UNK))
+    if tokenizer.kind in ("bpe", "byte"):  # nothing is unknown: large files of ids need not be read
+        return 0
+    flat = encoded.tokens.flat
+    return sum(int(np.count_nonzero(flat[at : at + _BLOCK] == UNK)) for at in range(0, len(flat), _BLOCK))
 
 
 def bytes_spelt(texts: Texts, encoded: EncodedDocuments, tokenizer: Tokenizer) -> int | None:
@@ -125,7 +145,7 @@ def bytes_spelt(texts: Texts, encoded: EncodedDocuments, tokenizer: Tokenizer) -
     None where the tokens do not spell the text: words leave white space out, and an unknown character or
     word is not told.
     """
-    if tokenizer.kind == "word" or unknown(encoded):
+    if tokenizer.kind == "word" or unknown(encoded, tokenizer):
         return None
     if isinstance(texts, Documents):
         return texts.bytes

@@ -145,7 +145,7 @@ def evaluate(writer: Writer, texts: Texts) -> dict[str, Any]:
     return {
         **found,
         "texts": len(texts),
-        "unknown": unknown(encoded),
+        "unknown": unknown(encoded, writer.tokenizer),
         "length": length,
         "stride": overlap(length),
     }
