@@ -34,7 +34,7 @@ demo: $(VENV)/core
 	@echo "the training: runs/demo/report.html   the attention: runs/look.html"
 
 test: $(VENV)/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 slow: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
