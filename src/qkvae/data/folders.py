@@ -70,8 +70,7 @@ def filed_texts(path: Path, tally: Tally) -> Iterator[Filed]:
     if not count:
         raise ValueError(
             f"{path.name} holds no text file in a folder of its own: make one folder per class, with one "
-            "text "
-            "file per example"
+            "text file per example"
         )
 
 
@@ -99,8 +98,7 @@ def _untarred(path: Path, tally: Tally) -> Iterator[tuple[str, bytes]]:
                 if total > limit:
                     raise ValueError(
                         f"{path.name} unfolds to more than {limit // 2**20:,} MiB, as a decompression bomb "
-                        "does: "
-                        "unpack it yourself if you trust it"
+                        "does: unpack it yourself if you trust it"
                     )
                 if not member.isfile() or not _kept(member.name, tally):
                     continue

@@ -70,8 +70,7 @@ class Labelled:
         if len({len(side) for side in sides}) > 1:
             raise ValueError(
                 f"{len(self.texts)} texts, {len(self.labels)} labels and {len(self.lines)} line numbers: "
-                "there "
-                "must be equally many of each"
+                "there must be equally many of each"
             )
 
     def __len__(self) -> int:
