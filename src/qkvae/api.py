@@ -51,7 +51,7 @@ def train(
             and no others; the embedded default if nothing.
         minutes, steps: how long; 10 minutes if neither is given.
         out: folder of the run; runs/TASK if not given.
-        base: a run whose weights and tokenizer the training begins with; the architecture is its.
+        base: a run or a Hugging Face folder whose weights, tokenizer and architecture are begun with.
         overwrite: replace the run that ``out`` holds.
         replay: a run whose changes of plan are followed instead of the clock.
         licence: of the data, for the model card.

@@ -208,7 +208,7 @@ def own(family: str, **block: Any) -> Decoder | Encoder:
     ("family", "change", "message"),
     [
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
-        ("gpt2", {"activation_function": "silu"}, 'activation_function is "silu", but .* gelu_new'),
+        ("gpt2", {"activation_function": "tanh"}, 'activation_function is "tanh", but .* gelu_new'),
         ("gpt2", {"n_layer": 2}, "h.1.ln_1.weight is missing"),
         ("gpt2", {"n_layer": 0}, "depth is 0"),
         ("gpt2", {"model_type": "gpt3"}, 'model_type is "gpt3".*did you mean "gpt2"'),

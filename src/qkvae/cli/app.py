@@ -67,6 +67,16 @@ qkvae eval runs/mine pairs.tsv --source en --target it --json""",
 qkvae info runs/mine
 qkvae info runs/mine --json""",
     ),
+    "import": Verb(
+        target="qkvae.cli.foreign:import_",
+        help="Make a run of a Hugging Face folder, to be used, measured or fine-tuned.",
+        examples="qkvae import models/gpt2 --out runs/gpt2",
+    ),
+    "export": Verb(
+        target="qkvae.cli.foreign:export",
+        help="Write a run as others read it: a folder for transformers' from_pretrained.",
+        examples="qkvae export runs/gpt2 models/mine --to huggingface",
+    ),
     "prove": Verb(
         target="qkvae.cli.measure:prove",
         help="Check on your run the invariances every correct model keeps; exit code 1 if one fails.",

@@ -26,7 +26,13 @@ Settings: TypeAlias = dict[str, Any]
 UNNAMED = ("data", "learning", "start", "training", "saving", "block")
 """Groups whose fields are typed without the group's name."""
 
-DERIVED = (("model", "vocab"), ("model", "segments"), ("model", "head", "count"), ("data", "paths"))
+DERIVED = (
+    ("model", "vocab"),
+    ("model", "marks"),
+    ("model", "segments"),
+    ("model", "head", "count"),
+    ("data", "paths"),
+)
 """Fields that no flag sets: they come from the data, or are the command's arguments."""
 
 
@@ -95,9 +101,11 @@ def flags_of(kind: type, path: tuple[str, ...] = (), default: Any = None) -> lis
     found: list[Flag] = []
     for field in fields(kind):
         here, hint, value = (*path, field.name), hints[field.name], getattr(default, field.name)
+        if here in DERIVED:
+            continue
         if is_dataclass(value):
             found += flags_of(type(value), here, value)
-        elif here not in DERIVED:
+        else:
             sentence = field_help(kind).get(field.name, "")
             found.append(Flag(path=here, hint=hint, default=value, help=sentence))
     return found

@@ -76,7 +76,8 @@ def _command(task: str) -> Callable[..., int]:
         quiet
             Say nothing but errors.
         base
-            A run to begin from: its weights, tokenizer and architecture are taken.
+            A run, or a Hugging Face folder (GPT-2, Llama, BERT, RoBERTa, Marian), to begin from: its weights,
+            tokenizer and architecture are taken.
         replay
             Take every change of plan from the log of this run, so that it is repeated bit for bit.
         licence

@@ -24,8 +24,8 @@ class Block:
     hidden: int = 1024
     """Width of the feed-forward's hidden layer."""
 
-    activation: Literal["relu", "relu2", "gelu", "gelu_tanh", "swiglu"] = "relu"
-    """Feed-forward: max(0, x), its square, x times the normal distribution, its tanh form, or SiLU-gated."""
+    activation: Literal["relu", "relu2", "gelu", "gelu_tanh", "silu", "swiglu"] = "relu"
+    """Feed-forward: max(0, x), its square, x Φ(x), its tanh form, x sigmoid(x), or gated by that."""
 
     norm: Literal["layer", "rms", "std"] = "layer"
     """LayerNorm, RMSNorm, or the teaching form (x - mean) / (std + eps)."""

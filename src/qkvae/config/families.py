@@ -10,6 +10,26 @@ from qkvae.config.block import Block
 
 
 @dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Which tokens are no text; they come from the tokenizer, never typed."""
+
+    pad: int = 0
+    """Fills what a search leaves empty; no answer holds it."""
+
+    bos: int = 1
+    """Begins what a decoder writes and what an encoder reads (<s>, [CLS])."""
+
+    eos: int = 2
+    """Ends a text (</s>, [SEP])."""
+
+    unk: int | None = 3
+    """Stands for what has no token; None where everything has."""
+
+    between: int = 1
+    """How many eos stand between the two texts of a pair (RoBERTa has two)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seq2Seq:
     """Encoder-decoder Transformer: a sequence in, a sequence out."""
 
@@ -25,16 +45,22 @@ class Seq2Seq:
     tie: Literal["all", "target", "none"] = "all"
     """One matrix for both embeddings and the head, for target embedding and head, or for none of them."""
 
+    head: Literal["linear", "affine"] = "linear"
+    """Logits h W, or h W + b with a number for each token (Marian)."""
+
     max_length: int = 512
     """Longest sequence, in tokens, that the model reads or writes; learned positions are made for so many."""
 
     vocab: int = 0
     """Size of the vocabulary; comes from the tokenizer, never typed."""
 
+    marks: Marks = field(default_factory=Marks)
+    """The special tokens; they come from the tokenizer, never typed."""
+
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "encoder_depth", "decoder_depth", "max_length")
         checks.at_least(self, 0, "vocab")
-        checks.one_of(self, "tie")
+        checks.one_of(self, "tie", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +90,9 @@ class Decoder:
 
     vocab: int = 0
     """Size of the vocabulary; comes from the tokenizer, never typed."""
+
+    marks: Marks = field(default_factory=Marks)
+    """The special tokens; they come from the tokenizer, never typed."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "depth", "max_length")
@@ -140,6 +169,9 @@ class Encoder:
 
     vocab: int = 0
     """Size of the vocabulary; comes from the tokenizer, never typed."""
+
+    marks: Marks = field(default_factory=Marks)
+    """The special tokens; they come from the tokenizer, never typed."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "depth", "max_length")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from qkvae.config import Marks
 from qkvae.data.bpe_dropout import Words
 from qkvae.data.numbered import in_order
 from qkvae.data.plan import MULTIPLE, plan_epoch, rounded
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
-from qkvae.data.tokenizer import BOS, EOS, PAD
+from qkvae.data.tokenizer import PAD
 
 Ids = NDArray[np.int32]
 
@@ -51,6 +52,9 @@ class SentencePairs:
     targets: Ragged
     """Token ids of the target sentences."""
 
+    marks: Marks = field(default_factory=Marks)
+    """The special tokens that frame them."""
+
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
             raise ValueError(
@@ -61,7 +65,7 @@ class SentencePairs:
         return len(self.sources)
 
     def __getitem__(self, rows: Rows) -> SentencePairs:
-        return SentencePairs(self.sources[rows], self.targets[rows])
+        return SentencePairs(self.sources[rows], self.targets[rows], self.marks)
 
     def draw(self, rows: Ints, seed: Sequence[int]) -> SentencePairs:
         """These pairs; the same for every seed."""
@@ -112,6 +116,12 @@ class Seq2SeqBatch:
     """Lengths of both, BOS or EOS counted."""
 
     @property
+    def real(self) -> Bool[Tensor, "batch target_length"]:
+        """Where the target has tokens and no padding."""
+        places = torch.arange(self.target_out.shape[1], device=self.target_out.device)
+        return places < self.target_lengths[:, None]
+
+    @property
     def tokens(self) -> int:
         """Target tokens, padding not counted."""
         return int(self.target_lengths.sum())
@@ -154,12 +164,12 @@ class _Arrays:
 
     @classmethod
     def of(cls, pairs: SentencePairs, rows: Rows) -> _Arrays:
-        sources, targets = pairs.sources[rows], pairs.targets[rows]
+        sources, targets, marks = pairs.sources[rows], pairs.targets[rows], pairs.marks
         return cls(
-            source=_padded(sources, last=EOS),
+            source=_padded(sources, last=marks.eos),
             source_lengths=sources.lengths + 1,
-            target_in=_padded(targets, first=BOS),
-            target_out=_padded(targets, last=EOS),
+            target_in=_padded(targets, first=marks.bos),
+            target_out=_padded(targets, last=marks.eos),
             target_lengths=targets.lengths + 1,
         )
 

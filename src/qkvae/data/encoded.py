@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkvae.data.ragged import Ints, Ragged, Rows, spans
-from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,9 @@ class Sentences:
         )
 
     @classmethod
-    def framed(cls, texts: Ragged, pairs: Ragged | None = None, *, first: int, last: int) -> Sentences:
+    def framed(
+        cls, texts: Ragged, pairs: Ragged | None = None, *, first: int, last: int, between: int = 1
+    ) -> Sentences:
         """``first text last``, or ``first text last pair last`` (Devlin et al. 2019).
 
         Args:
@@ -50,9 +52,10 @@ class Sentences:
             pairs: those of the second texts, where there are pairs.
             first: id of the token whose vector stands for the whole, ``<cls>``.
             last: id of the token that ends each text, ``<sep>``.
+            between: how many of them stand between the two texts of a pair.
         """
         lengths = texts.lengths
-        second = lengths + 2
+        second = lengths + 1 + (1 if pairs is None else between)
         total = second if pairs is None else second + pairs.lengths + 1
         starts = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         flat = np.full(int(starts[-1]), last, np.int32)
@@ -76,14 +79,21 @@ def encode_texts(
     >>> rows.ids.lengths.tolist(), cut.tolist()
     ([6, 5], [True, False])
     """
-    first = tokenizer.encode_batch(texts)
+    first, marks = tokenizer.encode_batch(texts), tokenizer.marks
     if pairs is None:
         kept = np.minimum(first.lengths, longest - 2)
-        return Sentences.framed(_heads(first, kept), first=BOS, last=EOS), kept < first.lengths
-    second, room = tokenizer.encode_batch(pairs), longest - 3
+        framed = Sentences.framed(_heads(first, kept), first=marks.bos, last=marks.eos)
+        return framed, kept < first.lengths
+    second, room = tokenizer.encode_batch(pairs), longest - 2 - marks.between
     kept = np.minimum(first.lengths, np.maximum(room - second.lengths, (room + 1) // 2))
     kept_second = np.minimum(second.lengths, room - kept)
-    rows = Sentences.framed(_heads(first, kept), _heads(second, kept_second), first=BOS, last=EOS)
+    rows = Sentences.framed(
+        _heads(first, kept),
+        _heads(second, kept_second),
+        first=marks.bos,
+        last=marks.eos,
+        between=marks.between,
+    )
     return rows, (kept < first.lengths) | (kept_second < second.lengths)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from qkvae.config import Marks
 from qkvae.data.numbered import in_order
 from qkvae.data.ragged import Ints, Ragged
-from qkvae.data.tokenizer import BOS, EOS
 
 Booleans = NDArray[np.bool_]
 
@@ -43,6 +43,9 @@ class EncodedDocuments:
     counted: Booleans | None = None
     """Which tokens are learned; all if not given.  Documents that say so (dialogues) end as their tokens end:
     they get no </s>."""
+
+    marks: Marks = field(default_factory=Marks)
+    """Which tokens <s> and </s> are."""
 
     def __post_init__(self) -> None:
         if not len(self.tokens.flat):
@@ -270,8 +273,9 @@ class _Course:
         within = places - (self._ends[place] - lengths - self._documents.ends)
         last = len(flat) - 1
         here = np.minimum(starts + within, last)
-        targets = np.where(within < lengths, flat[here], np.int32(EOS))
-        inputs = np.where(within > 0, flat[np.maximum(starts + within - 1, 0)], np.int32(BOS))
+        marks = self._documents.marks
+        targets = np.where(within < lengths, flat[here], np.int32(marks.eos))
+        inputs = np.where(within > 0, flat[np.maximum(starts + within - 1, 0)], np.int32(marks.bos))
         if self._documents.counted is not None:
             counted = counted & self._documents.counted[here]
         if self._documents.single:

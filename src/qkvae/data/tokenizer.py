@@ -119,6 +119,11 @@ class Tokenizer(Vocabulary):
             )
         return cls(backend)
 
+    @property
+    def target(self) -> Tokenizer:
+        """What encodes the other side of a pair: the same, but for tokenizers that tell languages apart."""
+        return self
+
     # Text to ids
 
     def encode(self, text: str) -> list[int]:

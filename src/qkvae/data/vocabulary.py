@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Self, SupportsIndex
+from typing import Self, SupportsIndex, cast
 
 import tokenizers
 
+from qkvae.config import Marks
 from qkvae.config.names import nearest
 from qkvae.data.byte_letters import readable, shown, spelled_bytes
 from qkvae.data.token_kinds import SPECIALS, UNK, Kind, kind_of
 
+_FOREIGN = re.compile(r'\{"format": "huggingface"')
+
 
 class Vocabulary:
     """The tokens of a tokenizer of the ``tokenizers`` library, special ones first."""
+
+    marks = Marks()
+    """The ids of the special tokens that every model needs."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         """Wrap a tokenizer of the ``tokenizers`` library that ``train`` made.
@@ -33,11 +41,15 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The tokenizer that ``to_json`` wrote.
+        """The tokenizer that ``to_json`` wrote; one of a Hugging Face folder is a `foreign.ForeignTokenizer`.
 
         Raises:
             ValueError: the text is no tokenizer of ours.
         """
+        if _FOREIGN.match(text):
+            from qkvae.data.foreign import from_bundle
+
+            return cast("Self", from_bundle(json.loads(text)))
         try:
             backend = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises nothing narrower
@@ -81,6 +93,11 @@ class Vocabulary:
         found = self._backend.get_added_tokens_decoder()
         ids = itertools.takewhile(found.__contains__, itertools.count())
         return tuple(found[index].content for index in ids)
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """The ids of all special tokens."""
+        return tuple(range(len(self.specials)))
 
     def special(self, name: str) -> int:
         """The id of a special token.

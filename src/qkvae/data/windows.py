@@ -97,6 +97,7 @@ def cut_windows(
     *,
     first: int,
     last: int,
+    between: int = 1,
 ) -> Windows:
     """Rows of at most ``length`` tokens that together hold every token of every context.
 
@@ -112,6 +113,7 @@ def cut_windows(
         overlap: tokens that neighbours share; a quarter of ``length`` if not given, or as far as room allows.
         first: id of the token that begins a row and stands for "no answer", ``<cls>``.
         last: id of the token that ends the question and the window, ``<sep>``.
+        between: how many of them stand between the two.
 
     Raises:
         ValueError: length is below 8, or overlap below 0 or half of ``length`` or more.
@@ -131,7 +133,7 @@ def cut_windows(
     overlap = length // 4 if overlap is None else overlap
     if not 0 <= overlap < length // 2:
         raise ValueError(f"overlap is {overlap}, but must be at least 0 and below half of length {length}")
-    return _Cutter(questions, tokenizer, length, overlap).windows(first, last)
+    return _Cutter(questions, tokenizer, length, overlap).windows(first, last, between)
 
 
 class _Cutter:
@@ -146,7 +148,7 @@ class _Cutter:
         self._split: list[str] = []
         self._inexact: list[str] = []
 
-    def windows(self, first: int, last: int) -> Windows:
+    def windows(self, first: int, last: int, between: int) -> Windows:
         asked: list[NDArray[np.int32]] = []
         parts: list[NDArray[np.int32]] = []
         rows: list[tuple[int, int, int, int, int]] = []
@@ -157,12 +159,12 @@ class _Cutter:
                 self._cut.append(each.id)
                 question = question[: self._length // 2 - 2]
             ids, offsets = self._tokens(each.context)
-            room = self._length - len(question) - 3
+            room = self._length - len(question) - 2 - between
             answer = self._answer(number, offsets)
             placed = False
             for begin in _begins(len(ids), room, min(self._overlap, room - 1)):
                 part = ids[begin : begin + room]
-                shift = len(question) + 2 - begin
+                shift = len(question) + 1 + between - begin
                 inside = answer is not None and begin <= answer[0] and answer[1] < begin + len(part)
                 places = (answer[0] + shift, answer[1] + shift) if answer and inside else (0, 0)
                 placed |= inside
@@ -172,7 +174,7 @@ class _Cutter:
             if answer is not None and not placed:
                 self._split.append(each.id)
         table = np.array(rows, np.int64).reshape(-1, 5).T.copy()
-        sentences = Sentences.framed(_ragged(asked), _ragged(parts), first=first, last=last)
+        sentences = Sentences.framed(_ragged(asked), _ragged(parts), first=first, last=last, between=between)
         return Windows(
             sentences,
             question=table[0],

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import EOS
 from qkvae.generate.candidates import Candidates, best
 from qkvae.generate.hypothesis import Hypothesis
-from qkvae.generate.model import Decodable, State, predictions
+from qkvae.generate.model import Decodable, State, marks_of, predictions
 
 
 def beam_search(
@@ -32,14 +31,15 @@ def beam_search(
     where the ``beam`` best are taken as they are.  (This is what Hugging Face calls ``early_stopping=True``.)
     No step depends on the length penalty: to rank by another one needs no other search.
     """
-    rows = _Frontier(first, limits, beam)
+    marks = marks_of(model)
+    rows = _Frontier(first, limits, beam, marks.eos)
     cache = model.start(source, source_lengths, beam, min(rows.longest, source.shape[1] + 16))
     for length in itertools.count(1):
         features = model.read(rows.newest.flatten(), cache)
         scores = rows.scores.flatten()
         # Twice the beam: even if each hypothesis's best continuation is EOS, ``beam`` others are left.
         parts = [
-            best(logits.view(-1, beam, logits.shape[1]), scores[part].view(-1, beam), 2 * beam)
+            best(logits.view(-1, beam, logits.shape[1]), scores[part].view(-1, beam), 2 * beam, marks)
             for part, logits in predictions(model, features, beam)
         ]
         candidates = parts[0] if len(parts) == 1 else Candidates(*map(torch.cat, zip(*parts, strict=True)))
@@ -55,9 +55,9 @@ def beam_search(
 class _Frontier:
     """The live hypotheses of the sentences that are not done, and what was finished of all."""
 
-    def __init__(self, first: Int[Tensor, " b"], limits: Sequence[int], beam: int) -> None:
+    def __init__(self, first: Int[Tensor, " b"], limits: Sequence[int], beam: int, end: int) -> None:
         sentences, device = len(first), first.device
-        self.beam = beam
+        self.beam, self.end = beam, end
         self.finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
         self.longest = max(limits)
         self._limits = list(limits)
@@ -70,7 +70,7 @@ class _Frontier:
 
     def advance(self, candidates: Candidates, length: int) -> Int[Tensor, " kept"] | None:
         """Go on with the best; tells which sentences are searched on, or None if all are."""
-        ended = candidates.tokens == EOS
+        ended = candidates.tokens == self.end
         at_limit = [place for place, number in enumerate(self._live) if self._limits[number] == length]
         if at_limit:
             ended[at_limit] = True
@@ -108,6 +108,6 @@ class _Frontier:
         for place, rank in cast("list[list[int]]", ends.nonzero().tolist()):
             parent, token = int(candidates.parents[place, rank]), int(candidates.tokens[place, rank])
             past = cast("list[int]", self._history[place, parent].tolist())
-            ids = past if token == EOS else [*past, token]
+            ids = past if token == self.end else [*past, token]
             log_p = float(candidates.scores[place, rank])
             self.finished[self._live[place]].append(Hypothesis(tuple(ids), log_p, length, log_p))

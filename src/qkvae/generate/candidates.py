@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import BOS, PAD
+from qkvae.config import Marks
 
 BLOCK = 32
 """Tokens whose maximum is looked at first; √(vocab / candidates) would be best, and little depends on it."""
 
-NEVER = (PAD, BOS)
-"""Tokens that no answer holds."""
+
+OURS = Marks()
+"""The special tokens of our own tokenizers."""
 
 
 class Candidates(NamedTuple):
@@ -30,13 +31,15 @@ class Candidates(NamedTuple):
     """By which token."""
 
 
-def forbid(logits: Float[Tensor, "*batch v"]) -> None:
+def forbid(logits: Float[Tensor, "*batch v"], marks: Marks) -> None:
     """Write −∞ where no answer goes, in place; the others keep the probabilities they had."""
-    for token in NEVER:
+    for token in {marks.pad, marks.bos} - {marks.eos}:
         logits.select(-1, token).fill_(-torch.inf)
 
 
-def best(logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: int) -> Candidates:
+def best(
+    logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: int, marks: Marks = OURS
+) -> Candidates:
     """The ``count`` best of all k·v continuations: score + ln softmax(logits).
 
     The best lie in those blocks of 32 tokens that have the best maxima, so only these are sorted.  The logits
@@ -49,7 +52,7 @@ def best(logits: Float[Tensor, "b k v"], scores: Float[Tensor, "b k"], count: in
     k, vocab = logits.shape[1:]
     # In place, where that is known to be sound: new memory for all logits costs as much as the arithmetic.
     logits = torch.log_softmax(logits, -1, out=logits if logits.device.type == "cpu" else None)
-    forbid(logits)
+    forbid(logits, marks)
     blocks, rest = vocab // BLOCK, vocab % BLOCK
     if blocks * k <= count:
         found = (logits + scores[..., None]).flatten(1).topk(min(count, k * vocab))

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import EOS
 from qkvae.generate.hypothesis import Hypothesis
-from qkvae.generate.model import Decodable, State, predictions
+from qkvae.generate.model import Decodable, State, marks_of, predictions
 from qkvae.generate.sampling import Choose
 
 _UNUSED = -1
@@ -27,7 +26,7 @@ def chains(
     choose: Choose,
 ) -> list[list[Hypothesis]]:
     """``answers`` answers for each sentence, each ending with its first EOS or at its limit (EOS counted)."""
-    device = source.device
+    device, end = source.device, marks_of(model).eos
     limit = torch.tensor(limits, device=device).repeat_interleave(answers)
     rows = torch.arange(len(limit), device=device)
     written = torch.full((len(rows), max(limits)), _UNUSED, device=device)
@@ -41,7 +40,7 @@ def chains(
         for part, logits in predictions(model, features, 1):
             tokens[part], gained[rows[part], step] = choose(logits, rows[part], step)
         written[rows, step] = tokens.masked_fill(done, _UNUSED)
-        ending = (tokens == EOS) | (limit[rows] == step + 1)
+        ending = (tokens == end) | (limit[rows] == step + 1)
         if not ending.any():
             continue
         done |= ending
@@ -55,11 +54,11 @@ def chains(
             rows, done, tokens = rows[going], done[going], tokens[going]
     log_p = gained.masked_fill(written == _UNUSED, 0.0).cpu().double().sum(1)
     ids, sums = cast("list[list[int]]", written.tolist()), cast("list[float]", log_p.tolist())
-    found = [_hypothesis(*each) for each in zip(ids, sums, strict=True)]
+    found = [_hypothesis(*each, end) for each in zip(ids, sums, strict=True)]
     return [found[start : start + answers] for start in range(0, len(found), answers)]
 
 
-def _hypothesis(written: list[int], log_p: float) -> Hypothesis:
+def _hypothesis(written: list[int], log_p: float, end: int) -> Hypothesis:
     length = written.index(_UNUSED) if _UNUSED in written else len(written)
-    ids = written[: length - 1] if written[length - 1] == EOS else written[:length]
+    ids = written[: length - 1] if written[length - 1] == end else written[:length]
     return Hypothesis(tuple(ids), log_p, length, log_p)

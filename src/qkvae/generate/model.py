@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from qkvae.config import Marks
+
 
 @runtime_checkable
 class State(Protocol):
@@ -54,6 +56,11 @@ class Decodable(Protocol[S]):
     def predict(self, features: Float[Tensor, "rows d"]) -> Float[Tensor, "rows v"]:
         """Logits of the next tokens; the caller may write over them."""
         ...
+
+
+def marks_of(model: Decodable[Any]) -> Marks:
+    """The special tokens of a model; those of our own tokenizers where it has no settings."""
+    return getattr(getattr(model, "settings", None), "marks", Marks())
 
 
 def predictions(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from qkvae.config import Generation
+from qkvae.config import Generation, Marks
 from qkvae.generate.candidates import best, forbid
 from qkvae.generate.filters import filtered
 
@@ -53,23 +53,25 @@ def inverse_cdf(logits: Float[Tensor, "rows v"], uniform: Float[Tensor, " rows"]
 class Sampler:
     """Chooses the next tokens as the settings say; the probability told is the model's all the same."""
 
-    def __init__(self, settings: Generation, drawn: Float[Tensor, "rows steps"]) -> None:
-        self._settings, self._drawn = settings, drawn
+    def __init__(
+        self, settings: Generation, drawn: Float[Tensor, "rows steps"], marks: Marks | None = None
+    ) -> None:
+        self._settings, self._drawn, self._marks = settings, drawn, marks or Marks()
 
     def __call__(
         self, logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
     ) -> tuple[Int[Tensor, " live"], Float[Tensor, " live"]]:
         """The tokens of these rows at this step, and ln p of each."""
         total = logits.logsumexp(-1)
-        forbid(logits)
+        forbid(logits, self._marks)
         drawn = self._drawn[rows.to(self._drawn.device), step]
         tokens = inverse_cdf(filtered(logits, self._settings), drawn)
         return tokens, logits.gather(1, tokens[:, None])[:, 0] - total
 
 
 def most_probable(
-    logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int
+    logits: Float[Tensor, "live v"], rows: Int[Tensor, " live"], step: int, marks: Marks
 ) -> tuple[Int[Tensor, " live"], Float[Tensor, " live"]]:
     """Greedy: nothing is drawn."""
-    found = best(logits[:, None], logits.new_zeros(len(logits), 1), 1)
+    found = best(logits[:, None], logits.new_zeros(len(logits), 1), 1, marks)
     return found.tokens[:, 0], found.scores[:, 0]

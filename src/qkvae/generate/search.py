@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.config import Generation
-from qkvae.data.tokenizer import BOS, EOS, PAD
+from qkvae.data.tokenizer import PAD
 from qkvae.generate.beam import beam_search
 from qkvae.generate.chains import chains
 from qkvae.generate.hypothesis import Hypothesis, rerank
-from qkvae.generate.model import Decodable
+from qkvae.generate.model import Decodable, marks_of
 from qkvae.generate.quick import quick
 from qkvae.generate.sampling import Sampler, most_probable, uniforms
 from qkvae.models import Decoder
@@ -82,15 +83,16 @@ def _decode(
 ) -> list[list[Hypothesis]]:
     """One batch."""
     device = next(iter(model.parameters())).device
+    marks = marks_of(model)
     framed = [framing(model, ids) for ids in sources]
     source, lengths = _padded([before for before, _ in framed])
     source, lengths = source.to(device), lengths.to(device)
     first = torch.tensor([token for _, token in framed], device=device)
     if settings.beam > 1:
         return beam_search(model, source, lengths, first, limits, settings.beam)
-    choose = most_probable
+    choose = functools.partial(most_probable, marks=marks)
     if settings.sample:
-        choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed))
+        choose = Sampler(settings, uniforms(sources, limits, settings.nbest, settings.seed), marks)
     return chains(model, source, lengths, first, limits, settings.nbest, choose)
 
 
@@ -99,9 +101,10 @@ def framing(model: Decodable[Any], ids: list[int]) -> tuple[list[int], int]:
 
     A source ends with EOS and its answer begins with BOS; a prompt is gone on with, or a text begins.
     """
+    marks = marks_of(model)
     if not isinstance(model, Decoder):
-        return [*ids, EOS], BOS
-    return (ids[:-1], ids[-1]) if ids else ([], BOS)
+        return [*ids, marks.eos], marks.bos
+    return (ids[:-1], ids[-1]) if ids else ([], marks.bos)
 
 
 def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from qkvae.data.tokenizer import EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.inspect.axes import short
 from qkvae.inspect.charts import heat_map
 from qkvae.inspect.sections import Picture, Section, Table
@@ -28,7 +28,7 @@ def align(model: Seq2Seq, tokenizer: Tokenizer, source: str, written: Sequence[i
     """Where the model looks while it writes these token ids (EOS last if it was written) for the source."""
     ids = tokenizer.encode(source)
     return Alignment(
-        source=tokenizer.tokens([*ids, EOS]),
+        source=tokenizer.tokens([*ids, tokenizer.marks.eos]),
         target=tokenizer.tokens(written),
         weights=[list(map(float, row)) for row in watch(model, ids, written).alignment()],
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from qkvae import __version__
 from qkvae.config import Generation
-from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.inspect import page
 from qkvae.inspect.charts import visible
@@ -95,7 +95,7 @@ def collect_look(
     source = tokenizer.encode(sentence)
     _check_length(source, "sentence")
     best = generate(model, [source], settings, model.settings.max_length)[0][0]
-    written = list(best.ids) if best.cut else [*best.ids, EOS]
+    written = list(best.ids) if best.cut else [*best.ids, tokenizer.marks.eos]
     return look_at(model, tokenizer, sentence, written, note=_note(model, settings, best), run=run)
 
 
@@ -118,8 +118,8 @@ def look_at(
         sentence=sentence,
         translation=tokenizer.decode(written),
         note=note,
-        source=tuple(tokenizer.tokens([*source, EOS])),
-        target=tuple(tokenizer.tokens([BOS, *written[:-1]])),
+        source=tuple(tokenizer.tokens([*source, tokenizer.marks.eos])),
+        target=tuple(tokenizer.tokens([tokenizer.marks.bos, *written[:-1]])),
         steps=tuple(
             _step(tokenizer, token, row) for token, row in zip(written, watched.probabilities, strict=True)
         ),

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from qkvae.data.tokenizer import BOS, EOS
 from qkvae.inspect.taps import record
 from qkvae.models import Decoder, Encoder, Seq2Seq
 
@@ -67,8 +66,9 @@ def watch(model: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> Watc
     torch.Size([2, 4])
     """
     device = next(model.parameters()).device
-    read = torch.tensor([[*source, EOS]], device=device)
-    target = torch.tensor([[BOS, *written[:-1]]], device=device)
+    marks = model.settings.marks
+    read = torch.tensor([[*source, marks.eos]], device=device)
+    target = torch.tensor([[marks.bos, *written[:-1]]], device=device)
     logits, seen = _recorded(model, lambda: model(read, target))
     return Watched(
         encoder=_parts(seen, "encoder.blocks.{}.attention", model.settings.encoder_depth),

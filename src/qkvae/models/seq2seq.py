@@ -46,7 +46,7 @@ class Seq2Seq(nn.Module):
         self.dropout = Dropout(block.dropout)
         self.encoder = Stack(block, settings.encoder_depth, length)
         self.decoder = Stack(block, settings.decoder_depth, length, cross=CrossAttention)
-        self.head = nn.Linear(block.dim, settings.vocab, bias=False)
+        self.head = nn.Linear(block.dim, settings.vocab, bias=settings.head == "affine")
         if settings.tie != "none":
             self.head.weight = self.target_embedding.weight
         self.decoder_mask = Mask(causal=True, window=block.window)

@@ -48,6 +48,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], int]] = {
     "relu2": (relu2, 1),
     "gelu": (F.gelu, 1),
     "gelu_tanh": (gelu_tanh, 1),
+    "silu": (F.silu, 1),
     "swiglu": (swiglu, 2),
 }
 """Each activation, and of how many maps of the input it makes the hidden layer."""
@@ -60,6 +61,7 @@ class FeedForward(nn.Module):
     - relu2: its square
     - gelu: x·Φ(x) in place of the maximum, Hendrycks and Gimpel 2016, arXiv:1606.08415
     - gelu_tanh: nearly the same, see there
+    - silu: x·sigmoid(x), likewise; also called swish
     - swiglu: (silu(x W₁ + b₁) ⊙ (x W₃ + b₃)) W₂ + b₂, Shazeer 2020, arXiv:2002.05202
 
     >>> import torch

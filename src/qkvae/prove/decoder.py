@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from qkvae.data.tokenizer import BOS
 from qkvae.models import Decoder
 from qkvae.models.decoder import Prompted
 from qkvae.nn.embedding import Embedding
@@ -27,8 +26,8 @@ class DecoderCase(WritingCase):
     @property
     def texts(self) -> list[Int[Tensor, " n"]]:
         """The texts, each with BOS before it."""
-        (ids,) = random_ids(self.model.settings, self.seed, 1)
-        return [torch.tensor([BOS, *ids[row].tolist()], device=self.device) for row in range(len(ids))]
+        (ids,), bos = random_ids(self.model.settings, self.seed, 1), self.model.settings.marks.bos
+        return [torch.tensor([bos, *ids[row].tolist()], device=self.device) for row in range(len(ids))]
 
     def alone(self, text: Int[Tensor, " n"]) -> list[Float[Tensor, "n v"]]:
         return [self.model(text[None])[0]]

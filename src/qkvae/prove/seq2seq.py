@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from qkvae.data.batches import SentencePairs, Seq2SeqBatch, collate
-from qkvae.data.tokenizer import BOS, EOS
 from qkvae.inspect.taps import record
 from qkvae.models import Seq2Seq
 from qkvae.nn.cache import Cache
@@ -40,7 +39,7 @@ class Seq2SeqCase(WritingCase):
     @property
     def pairs(self) -> SentencePairs:
         """The tokens of the pairs."""
-        return SentencePairs(*random_ids(self.model.settings, self.seed, 2))
+        return SentencePairs(*random_ids(self.model.settings, self.seed, 2), self.model.settings.marks)
 
     @property
     def batch(self) -> Seq2SeqBatch:
@@ -147,5 +146,6 @@ class Seq2SeqCase(WritingCase):
         return self.alone(text)[0].cpu().double().log_softmax(-1)
 
     def _sentence(self, source: list[int], target: list[int]) -> Sentence:
-        rows = ([*source, EOS], [BOS, *target], [*target, EOS])
+        marks = self.model.settings.marks
+        rows = ([*source, marks.eos], [marks.bos, *target], [*target, marks.eos])
         return Sentence(*(torch.tensor([ids], device=self.device) for ids in rows))

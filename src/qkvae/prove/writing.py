@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from qkvae.config import Generation
-from qkvae.data.tokenizer import EOS
 from qkvae.generate import generate
 from qkvae.prove.case import WritingCase
 from qkvae.prove.rows import difference
@@ -68,7 +67,8 @@ def written_is_read(case: WritingCase) -> float:
     for settings in _searches(case):
         for ids, found in zip(inputs, generate(case.model, inputs, settings), strict=True):
             for hypothesis in found:
-                answer = [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, EOS]
+                end = case.model.settings.marks.eos
+                answer = [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, end]
                 told = torch.tensor([hypothesis.log_probability])
                 worst = max(worst, difference(told, case.log_p(ids, answer).cpu()[None]))
     return worst

@@ -66,10 +66,10 @@ def read_manifest(path: Path) -> Manifest:
     """
     values = read_json_object(path)
     if "format" not in values or "task" not in values:
-        foreign = " (it looks like a Hugging Face model)" if "model_type" in values else ""
-        raise NotARun(
-            f"{path} is no config of a qkvae run{foreign}: give the folder that qkvae train --out made"
-        )
+        cure = "give the folder that qkvae train --out made"
+        if "model_type" in values:
+            cure = f"it is of a Hugging Face model: qkvae import {path.parent} --out RUN makes one of it"
+        raise NotARun(f"{path} is no config of a qkvae run: {cure}")
     version = values["format"]
     if isinstance(version, int) and version > FORMAT:
         raise DamagedPart(

@@ -15,7 +15,7 @@ from torch import Tensor
 from qkvae.config import nearest
 from qkvae.data.plan import bucketed
 from qkvae.data.ragged import Ints, Ragged, spans
-from qkvae.data.tokenizer import BOS, EOS, PAD, Tokenizer
+from qkvae.data.tokenizer import PAD, Tokenizer
 from qkvae.data.vectors import Floats, Vectors
 from qkvae.models import Decoder, Encoder, Family, Seq2Seq
 from qkvae.nn.heads import Vector
@@ -71,8 +71,9 @@ class Embedder:
         """
         self.model, self.tokenizer, self.longest = model, tokenizer, longest
         encoder, decoder = isinstance(model, Encoder), isinstance(model, Decoder)
-        self._first = [BOS] if encoder or (decoder and begins) else []
-        self._last = [] if decoder else [EOS]
+        marks = tokenizer.marks
+        self._first = [marks.bos] if encoder or (decoder and begins) else []
+        self._last = [] if decoder else [marks.eos]
 
     @classmethod
     def of(cls, answerer: Any, config: Any) -> Embedder:

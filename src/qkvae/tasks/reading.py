@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from qkvae.config import Marks
 from qkvae.data.encoded import Sentences
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.ragged import Ints
-from qkvae.data.tokenizer import SPECIALS, UNK
 from qkvae.models import Encoder
 
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
@@ -40,7 +40,7 @@ def packed_features(model: Encoder, batch: PackedBatch) -> Float[Tensor, "rows l
 
 
 def _segments(model: Encoder, batch: PackedBatch) -> Int[Tensor, "rows length"] | None:
-    return batch.segments if model.settings.segments else None
+    return batch.segments if model.settings.segments > 1 else None
 
 
 def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts classes"]:
@@ -65,7 +65,9 @@ def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts class
     return torch.empty_like(told).index_copy(0, places, told)
 
 
-def words_hidden(batch: PackedBatch, p: float) -> PackedBatch:
+def words_hidden(batch: PackedBatch, p: float, marks: Marks) -> PackedBatch:
     """The batch with tokens of the texts unknown, each with probability ``p``; special ones stay."""
-    chosen = (torch.rand(batch.ids.shape) < p) & (batch.ids >= len(SPECIALS))
-    return replace(batch, ids=batch.ids.masked_fill(chosen, UNK))
+    hidden = marks.pad if marks.unk is None else marks.unk
+    framing = torch.tensor([marks.pad, marks.bos, marks.eos, hidden])
+    chosen = (torch.rand(batch.ids.shape) < p) & ~torch.isin(batch.ids, framing)
+    return replace(batch, ids=batch.ids.masked_fill(chosen, hidden))

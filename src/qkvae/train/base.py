@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from qkvae.config import TASKS, Encoder, Family, TaskConfig, differences, from_dict, to_dict
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
 
 FREE = ("block.dropout", "max_length", "head.pooling")
@@ -75,15 +76,28 @@ class Given:
 
 
 def read_base(path: str | Path) -> Base:
-    """The run in this folder as something to begin from.
+    """The run, or the Hugging Face model, in this folder as something to begin from.
 
     Raises:
-        ValueError: the folder holds no run, or a part of it is missing or damaged.
+        ValueError: the folder holds neither, or a part of it is missing, damaged or cannot be read.
     """
+    path = Path(path)
+    if is_foreign(path):
+        found = huggingface.read(path)
+        kind = str(huggingface.read_config(path)["model_type"])
+        tokenizer = huggingface.read_tokenizer(path, kind, found.settings)
+        settings = replace(found.settings, marks=tokenizer.marks)
+        what = f"a Hugging Face folder of {kind}"
+        return Base(path, what, settings, found.state, tokenizer, _digest(found.state))
     run = Run.open(path)
     config: Any = run.config
     state = run.load_model()
-    return Base(Path(path), f"a run of {run.task}", config.model, state, run.tokenizer, _digest(state))
+    return Base(path, f"a run of {run.task}", config.model, state, run.tokenizer, _digest(state))
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether this is a folder of a Hugging Face model."""
+    return (path / "config.json").is_file() and "model_type" in huggingface.read_config(path)
 
 
 def same_base(record: Mapping[str, str]) -> Base:
@@ -179,7 +193,8 @@ def fitted(base: Base, model: Any) -> Any:
     """
     longest = max(model.max_length, base.settings.max_length)
     _refuse_lengths(base, longest)
-    kept: dict[str, Any] = {"max_length": longest, "vocab": base.settings.vocab}
+    kept: dict[str, Any] = {"max_length": longest}
+    kept |= {name: getattr(base.settings, name) for name in ("vocab", "marks")}
     if isinstance(base.settings, Encoder) and base.settings.segments:
         kept["segments"] = base.settings.segments
     return replace(model, **kept)

@@ -7,13 +7,12 @@
 | BERT, RoBERTa | `models.Encoder` |
 | Marian | `models.Seq2Seq` |
 
-Only the core dependencies are needed: folders are read as JSON and safetensors.  Tokens keep their ids (but
-see `token_order` of Marian); tokenizers are not read.
+Only the core dependencies are needed: folders are read as JSON and safetensors.  Tokens keep their ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +20,9 @@ from qkvae import config
 from qkvae.config import nearest
 from qkvae.interop.huggingface import bert, gpt2, llama, marian
 from qkvae.interop.huggingface.files import State, read_config, read_weights, write_files
-from qkvae.interop.huggingface.marian import from_marian, to_marian, token_order
-from qkvae.interop.huggingface.names import SPECIALS
+from qkvae.interop.huggingface.marian import from_marian, to_marian
+from qkvae.interop.huggingface.names import marks_out
+from qkvae.interop.huggingface.tokens import read_tokenizer, write_tokenizer
 from qkvae.models import Decoder, Encoder, Family, Seq2Seq
 
 
@@ -47,6 +47,15 @@ _READERS: dict[str, Callable[[Mapping[str, Any], State], tuple[config.Family, St
     "marian": marian.read,
 }
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "gpt2": {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5},
+    "llama": {"hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 2048},
+    "bert": {"layer_norm_eps": 1e-12, "type_vocab_size": 2, "pad_token_id": 0, "hidden_act": "gelu"},
+    "roberta": {"layer_norm_eps": 1e-12, "type_vocab_size": 2, "pad_token_id": 1, "hidden_act": "gelu"},
+    "marian": {"activation_function": "gelu"},
+}
+"""What settings mean that old configs leave out."""
+
 
 def read(folder: Path | str) -> Foreign:
     """The model of a folder that transformers' ``save_pretrained`` wrote: its logits are equal to 1e-5.
@@ -59,11 +68,21 @@ def read(folder: Path | str) -> Foreign:
     kind = str(settings.get("model_type"))
     if kind not in _READERS:
         raise ValueError(f'{folder}: model_type is "{kind}", which cannot be read: {nearest(kind, _READERS)}')
-    made, state = _READERS[kind](settings, weights)
+    try:
+        made, state = _READERS[kind](DEFAULTS[kind] | settings, weights)
+    except KeyError as error:
+        raise ValueError(
+            f"{folder}/config.json has no {error}, which a {kind} model needs: copy it anew"
+        ) from None
     foreign = [name for name in weights if not name.startswith(bert.UNUSED)]
     if foreign:
         raise ValueError(f"{folder}: {foreign[0]} is no weight of a {kind} model with this config")
     return Foreign(made, state, tuple(weights))
+
+
+def labelled(names: Sequence[str]) -> dict[str, Any]:
+    """What the classes are called, in their words."""
+    return {"id2label": dict(enumerate(names)), "label2id": {name: n for n, name in enumerate(names)}}
 
 
 def write(
@@ -96,7 +115,20 @@ def write(
     if made is None:
         raise ValueError(f"a {type(model).__name__} cannot be written as {kind}")
     settings, state = made
-    write_files(Path(folder), {**SPECIALS, **(keep or {}), **settings}, state)
+    head = getattr(model.settings, "head", None)
+    names = [f"LABEL_{number}" for number in range(head.count)] if isinstance(head, config.Classes) else []
+    keep = (labelled(names) if names else {}) | dict(keep or {})
+    write_files(Path(folder), {**marks_out(model.settings.marks), **keep, **settings}, state)
 
 
-__all__ = ["Foreign", "from_marian", "read", "to_marian", "token_order", "write"]
+__all__ = [
+    "Foreign",
+    "from_marian",
+    "labelled",
+    "read",
+    "read_config",
+    "read_tokenizer",
+    "to_marian",
+    "write",
+    "write_tokenizer",
+]

@@ -18,6 +18,7 @@ from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
     Line,
     activation,
+    marks_in,
     must,
     only,
     read_lines,
@@ -30,6 +31,9 @@ from qkvae.models import Encoder
 
 CONSTANTS = ("embeddings.position_ids",)
 """What old files hold of 0, 1, 2, …"""
+
+OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+"""How the first published files call the norms' numbers."""
 
 UNUSED = ("pooler.", "cls.seq_relationship.")
 """Parts that only some heads need: what these weights say has no place in the others."""
@@ -82,6 +86,10 @@ def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Encoder, S
     without_prefix(weights, shape.prefix)
     for name in CONSTANTS:
         weights.pop(name, None)
+    for name in list(weights):
+        for old, new in OLD_NAMES.items():
+            if name.endswith(old):
+                weights[name.removesuffix(old) + new] = weights.pop(name)
     made = _config(settings, shape, weights)
     state = read_lines(_lines(made), weights)
     places = taken(weights, "embeddings.position_embeddings.weight")
@@ -108,9 +116,9 @@ def write(model: Encoder, kind: str = "bert") -> tuple[dict[str, Any], State]:
     segments = max(1, made.segments)
     ours.setdefault("input.segments.weight", torch.zeros(segments, block.dim))
     inner = write_lines(_lines(made), ours)
-    skipped = 2 if shape.offset else 0
+    skipped = made.marks.pad + 1 if shape.offset else 0
     places = ours["input.positions.table"]
-    inner["embeddings.position_embeddings.weight"] = torch.cat([places[:skipped] * 0, places])
+    inner["embeddings.position_embeddings.weight"] = torch.cat([places.new_zeros(skipped, block.dim), places])
     head: State = {}
     if isinstance(made.head, config.MaskedWords):
         head = write_lines(shape.words, ours)
@@ -142,11 +150,6 @@ def write(model: Encoder, kind: str = "bert") -> tuple[dict[str, Any], State]:
         "type_vocab_size": segments,
         "vocab_size": made.vocab,
     }
-    if shape.offset:
-        settings["pad_token_id"] = skipped - 1
-    if isinstance(made.head, config.Classes):
-        settings["id2label"] = {str(number): f"LABEL_{number}" for number in range(made.head.count)}
-        settings["label2id"] = {f"LABEL_{number}": number for number in range(made.head.count)}
     return settings, state
 
 
@@ -174,6 +177,7 @@ def _config(settings: Mapping[str, Any], shape: _Shape, weights: State) -> confi
         segments=settings["type_vocab_size"],
         max_length=settings["max_position_embeddings"] - _offset(settings, shape),
         vocab=settings["vocab_size"],
+        marks=marks_in(settings, between=2 if shape.offset else 1),
     )
 
 

@@ -17,6 +17,7 @@ from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
     Line,
     activation,
+    marks_in,
     must,
     only,
     read_lines,
@@ -107,6 +108,7 @@ def _config(settings: Mapping[str, Any]) -> config.Decoder:
         embedding="plain",
         max_length=settings["n_positions"],
         vocab=settings["vocab_size"],
+        marks=marks_in(settings),
     )
 
 

@@ -12,7 +12,7 @@ import torch
 
 from qkvae import config
 from qkvae.interop.huggingface.files import State
-from qkvae.interop.huggingface.names import Line, must, only, read_lines, write_lines
+from qkvae.interop.huggingface.names import Line, marks_in, must, only, read_lines, write_lines
 from qkvae.models import Decoder
 
 HEAD = "lm_head.weight"
@@ -112,6 +112,7 @@ def _config(settings: Mapping[str, Any]) -> config.Decoder:
         biases="all" if biased else "none",
         max_length=settings["max_position_embeddings"],
         vocab=settings["vocab_size"],
+        marks=marks_in(settings),
     )
 
 

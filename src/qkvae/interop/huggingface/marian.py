@@ -1,12 +1,11 @@
 """Marian translation models of Hugging Face, from and to `models.Seq2Seq`.
 
-Marian (Junczys-Dowmunt et al. 2018, arXiv:1804.00344) is the post-norm model of 2017.  Three things differ
+Marian (Junczys-Dowmunt et al. 2018, arXiv:1804.00344) is the post-norm model of 2017.  Two things differ
 in how it is written down, and none in what it computes:
 
 - its sinusoids hold all sines first and then all cosines, ours alternate: channel 2i of our residual stream
   is channel i of theirs, channel 2i + 1 is dim/2 + i, and every matrix is turned accordingly;
-- its queries, keys and values are matrices of their own, ours stand side by side in one;
-- its special tokens lie anywhere in the vocabulary, ours are PAD, BOS, EOS, UNK = 0, 1, 2, 3 (`token_order`).
+- its queries, keys and values are matrices of their own, ours stand side by side in one.
 
 Only the core dependencies are needed: folders are read as JSON and safetensors.
 """
@@ -14,6 +13,7 @@ Only the core dependencies are needed: folders are read as JSON and safetensors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from qkvae import config
 from qkvae.interop.huggingface.files import State, read_config, read_weights
-from qkvae.interop.huggingface.names import taken
+from qkvae.interop.huggingface.names import activation, marks_in, marks_out, taken, their_activation
 from qkvae.models import Seq2Seq
 from qkvae.nn.positions import sinusoids
 
@@ -54,7 +54,7 @@ _TABLES = {
     "target_embedding.weight": "model.decoder.embed_tokens.weight",
     "head.weight": "lm_head.weight",
 }
-_SHARED = "model.shared.weight"
+_SHARED, _BIAS = "model.shared.weight", "final_logits_bias"
 _EPS = 1e-5  # Marian's LayerNorm has torch's default
 
 
@@ -67,13 +67,9 @@ def from_marian(
         source: a folder with ``config.json`` and ``model.safetensors``, or a Marian model's ``state_dict()``.
         settings: the content of ``config.json``; read from the folder if not given.
 
-    The logits of our token i are theirs of ``token_order(settings)[i]``.  Where Marian starts with its
-    padding token, as its published models do, that token becomes both our PAD and our BOS: the logits stay
-    equal, and each probability is smaller by the factor 1 + p(padding).
-
     Raises:
         FileNotFoundError: the folder holds no config or no safetensors.
-        ValueError: the model does something that ours cannot, such as logits with a bias of their own.
+        ValueError: the model does something that ours cannot.
     """
     if isinstance(source, Mapping):
         weights = dict(source)
@@ -92,11 +88,13 @@ def from_marian(
 def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Seq2Seq, State]:
     """The same model's config here, and its weights under our names; ``weights`` loses what was taken."""
     made = _config_from(settings)
-    _check_constants(weights, made.block.dim)
-    channels, tokens = _channels(made.block.dim), torch.tensor(token_order(settings))
-    state = {
-        name: table[tokens][:, channels].contiguous() for name, table in _tables(weights, made.tie).items()
-    }
+    _check_sinusoids(weights, made.block.dim)
+    channels = _channels(made.block.dim)
+    state = {name: table[:, channels].contiguous() for name, table in _tables(weights, made.tie).items()}
+    bias = weights.pop(_BIAS, torch.zeros(1))
+    if bool(bias.any()):
+        made = replace(made, head="affine")
+        state["head.bias"] = bias.flatten()
     if made.tie == "all":
         state["target_embedding.weight"] = state["source_embedding.weight"]
     if made.tie != "none":
@@ -112,7 +110,6 @@ def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Seq2Seq, S
 def to_marian(model: Seq2Seq) -> tuple[dict[str, Any], State]:
     """The content of ``config.json`` and the weights of the same model as Hugging Face's ``MarianMTModel``.
 
-    Tokens keep their ids; padding, start and end are 0, 1 and 2.
 
     >>> block = config.Block(dim=8, heads=2, hidden=16, norm_order="post")
     >>> settings, weights = to_marian(Seq2Seq(config.Seq2Seq(block=block, vocab=10)))
@@ -139,20 +136,8 @@ def to_marian(model: Seq2Seq) -> tuple[dict[str, Any], State]:
                 )
                 for theirs, piece in zip(part.theirs, pieces, strict=True):
                     state[f"{their_prefix}.{theirs}.{kind}"] = piece.contiguous()
-    state["final_logits_bias"] = torch.zeros(1, made.vocab)
+    state[_BIAS] = ours.get("head.bias", torch.zeros(made.vocab))[None]
     return settings, state
-
-
-def token_order(settings: Mapping[str, Any]) -> list[int]:
-    """For each of our token ids, Marian's: padding, start and end first, then the others as they come.
-
-    Published models number the end 0 and the unknown word 1, so that the unknown word comes to our UNK = 3.
-
-    >>> token_order({"vocab_size": 6, "pad_token_id": 5, "decoder_start_token_id": 4, "eos_token_id": 0})
-    [5, 4, 0, 1, 2, 3]
-    """
-    specials = [settings[name] for name in ("pad_token_id", "decoder_start_token_id", "eos_token_id")]
-    return [*specials, *(token for token in range(settings["vocab_size"]) if token not in specials)]
 
 
 def _config_from(settings: Mapping[str, Any]) -> config.Seq2Seq:
@@ -168,7 +153,7 @@ def _config_from(settings: Mapping[str, Any]) -> config.Seq2Seq:
         dim=settings["d_model"],
         heads=settings["encoder_attention_heads"],
         hidden=settings["encoder_ffn_dim"],
-        activation=settings["activation_function"],
+        activation=activation(settings, "activation_function"),
         norm_order="post",
         eps=_EPS,
         dropout=settings.get("dropout", 0.0),
@@ -179,7 +164,8 @@ def _config_from(settings: Mapping[str, Any]) -> config.Seq2Seq:
         decoder_depth=settings["decoder_layers"],
         tie="all" if shared else "target" if tied else "none",
         max_length=settings["max_position_embeddings"],
-        vocab=len(token_order(settings)),
+        vocab=settings["vocab_size"],
+        marks=marks_in(settings, begin="decoder_start_token_id"),
     )
 
 
@@ -191,11 +177,7 @@ def _refuse_what_is_foreign(settings: Mapping[str, Any]) -> None:
 
     if settings.get("model_type") != "marian":
         raise ValueError(f'model_type is "{settings.get("model_type")}", but only marian can be read')
-    if settings["activation_function"] not in ("relu", "gelu"):
-        raise ValueError(
-            f'activation_function is "{settings["activation_function"]}", '
-            "but the feed-forward here knows relu and gelu"
-        )
+
     must("scale_embedding", True, False, "look-ups are always multiplied by √dim here")
     must("decoder_attention_heads", settings["encoder_attention_heads"], None, "both stacks repeat one block")
     must("decoder_ffn_dim", settings["encoder_ffn_dim"], None, "both stacks repeat one block")
@@ -226,8 +208,7 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
             raise ValueError(f"{name} is {found[name]}, but Marian has {value}: it cannot be written so")
     if block.key_heads not in (None, block.heads):
         raise ValueError(f"key_heads is {block.key_heads}, but Marian has as many as heads, {block.heads}")
-    if block.activation == "swiglu":
-        raise ValueError("activation is swiglu, which Marian lacks: it knows relu and gelu")
+
     if block.dim % 2:
         raise ValueError(f"dim is {block.dim}, but Marian's sines and cosines come in pairs: it must be even")
     sizes: dict[str, Any] = {}
@@ -242,7 +223,7 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
         "architectures": ["MarianMTModel"],
         "d_model": block.dim,
         **sizes,
-        "activation_function": block.activation,
+        "activation_function": their_activation(block, "Marian"),
         "dropout": block.dropout,
         "scale_embedding": True,
         "share_encoder_decoder_embeddings": made.tie == "all",
@@ -250,10 +231,8 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
         "max_position_embeddings": made.max_length,
         "vocab_size": made.vocab,
         "decoder_vocab_size": made.vocab,
-        "pad_token_id": 0,
-        "decoder_start_token_id": 1,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
+        **marks_out(made.marks),
+        "decoder_start_token_id": made.marks.bos,
         "forced_eos_token_id": None,
     }
 
@@ -299,14 +278,8 @@ def _tables(weights: State, tie: str) -> State:
     return tables
 
 
-def _check_constants(weights: State, dim: int) -> None:
-    """What Marian stores and we compute or lack: the sinusoids must be the formula, the logits' bias zero."""
-    bias = weights.pop("final_logits_bias", torch.zeros(()))
-    if bool(bias.any()):
-        raise ValueError(
-            f"final_logits_bias is up to {float(bias.abs().max()):.3g}, but the head here has no bias: "
-            "only models without one can be read"
-        )
+def _check_sinusoids(weights: State, dim: int) -> None:
+    """What Marian stores and we compute must be the formula."""
     for side in ("encoder", "decoder"):
         name = f"model.{side}.embed_positions.weight"
         if name in weights:

@@ -17,11 +17,39 @@ ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu2": "relu2",
+    "silu": "silu",
+    "swish": "silu",
 }
 """Their names of activations, and ours."""
 
-SPECIALS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-"""What the special tokens of our own tokenizers are called there."""
+
+def marks_in(settings: Mapping[str, Any], begin: str = "bos_token_id", between: int = 1) -> config.Marks:
+    """The special tokens that their settings name; those they do not name are as with our own tokenizers.
+
+    >>> marks_in({"eos_token_id": 7, "bos_token_id": 7})
+    Marks(pad=7, bos=7, eos=7, unk=None, between=1)
+    """
+    ours = config.Marks()
+    named = {name: settings.get(key) for name, key in _MARKS.items()} | {"bos": settings.get(begin)}
+    ids = {
+        name: each[0] if isinstance(each, list) else each for name, each in named.items()
+    }  # Llama 3 has several
+    eos = ours.eos if ids["eos"] is None else ids["eos"]
+    return config.Marks(
+        pad=eos if ids["pad"] is None else ids["pad"],
+        bos=ours.bos if ids["bos"] is None else ids["bos"],
+        eos=eos,
+        unk=ids["unk"],
+        between=between,
+    )
+
+
+def marks_out(marks: config.Marks) -> dict[str, int | None]:
+    """What the special tokens are called there."""
+    return {key: getattr(marks, name) for name, key in _MARKS.items()}
+
+
+_MARKS = {"pad": "pad_token_id", "bos": "bos_token_id", "eos": "eos_token_id", "unk": "unk_token_id"}
 
 
 class Line(NamedTuple):

@@ -54,7 +54,7 @@ class FillMaskTask:
         reporter.say("encoding the text")
         encoded = encode_corpus(corpus, tokenizer, config.data.length)
         for part, passages in (("training", encoded.train), ("validation", encoded.valid)):
-            if count := unknown(passages):
+            if count := unknown(passages, tokenizer):
                 reporter.say(f"note: {count:,} words of the {part} part are not in the vocabulary: <unk>")
         return encoded
 

@@ -11,7 +11,7 @@ from qkvae.data.corruption import Corruption, WordEnds
 from qkvae.data.documents import Documents
 from qkvae.data.encoded import Sentences
 from qkvae.data.passages import cut_passages, running
-from qkvae.data.tokenizer import BOS, EOS, UNK, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.texts import Corpus
 
 MASK = "[MASK]"
@@ -57,7 +57,8 @@ def encode_documents(documents: Documents, tokenizer: Tokenizer, length: int) ->
     [6, 6]
     """
     ids = tokenizer.encode_batch(running(documents.texts))
-    return Sentences.framed(cut_passages(ids, tokenizer, length - 2), first=BOS, last=EOS)
+    marks = tokenizer.marks
+    return Sentences.framed(cut_passages(ids, tokenizer, length - 2), first=marks.bos, last=marks.eos)
 
 
 def corruption(tokenizer: Tokenizer, settings: Masking) -> Corruption:
@@ -65,7 +66,7 @@ def corruption(tokenizer: Tokenizer, settings: Masking) -> Corruption:
     return Corruption(
         mask=tokenizer.special(MASK),
         vocab=len(tokenizer),
-        specials=range(len(tokenizer.specials)),
+        specials=tokenizer.special_ids,
         rate=settings.mask_rate,
         masked=settings.masked_rate,
         random=settings.random_rate,
@@ -73,6 +74,7 @@ def corruption(tokenizer: Tokenizer, settings: Masking) -> Corruption:
     )
 
 
-def unknown(passages: Sentences) -> int:
+def unknown(passages: Sentences, tokenizer: Tokenizer) -> int:
     """How many tokens stand for a word that has none of its own."""
-    return int(np.count_nonzero(passages.ids.flat == UNK))
+    mark = tokenizer.marks.unk
+    return 0 if mark is None else int(np.count_nonzero(passages.ids.flat == mark))

@@ -17,7 +17,7 @@ from qkvae.data.encoded import Sentences
 from qkvae.data.packed import PackedSentences
 from qkvae.data.passages import running
 from qkvae.data.ragged import Ragged
-from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
 from qkvae.tasks.fill_mask.corpus import MASK
@@ -201,7 +201,9 @@ class Filler:
     def _logits(self, windows: Sequence[tuple[list[int], list[int]]]) -> Float[Tensor, "blanks v"]:
         """Logits of every blank, in their order, in fp32 on the CPU."""
         rows = Ragged.from_lists([ids for ids, _ in windows])
-        batches = PackedSentences(Sentences.framed(rows, first=BOS, last=EOS), self.length, _TOKENS, seed=0)
+        marks = self.tokenizer.marks
+        framed = Sentences.framed(rows, first=marks.bos, last=marks.eos)
+        batches = PackedSentences(framed, self.length, _TOKENS, seed=0)
         device = next(self.model.parameters()).device
         found: list[Tensor] = [torch.empty(0)] * len(windows)
         for batch in batches.once():
@@ -217,7 +219,7 @@ class Filler:
         """The tokens that can stand in a blank which begins a word, or which does not: with a space in front,
         or without; no special ones, and no parts of characters."""
         fits = torch.tensor([self._is_plain(token, begins) for token in self._shown])
-        fits[: len(self.tokenizer.specials)] = False
+        fits[list(self.tokenizer.special_ids)] = False
         return fits
 
     def _is_plain(self, token: str, begins: bool) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from qkvae.data.encoded import Sentences
 from qkvae.data.ragged import Ragged
-from qkvae.data.tokenizer import BOS, EOS
 from qkvae.inspect.look import LookFacts, look_at_reading
 from qkvae.inspect.sections import Section, Table
 from qkvae.tasks.fill_mask.corpus import MASK
@@ -30,13 +29,13 @@ def look(filler: Filler, text: str, name: str) -> LookFacts:
         raise ValueError(
             f"the text has {len(ids)} tokens, but the run reads {filler.length - 2} at once: shorten it"
         )
-    answer: Answer | None = None
+    answer, marks = None, filler.tokenizer.marks
     if MASK in text:
         (answer,) = filler.stream([text], replace(filler.generation, best=_BEST))
     facts = look_at_reading(
         filler.model,
         filler.tokenizer,
-        [BOS, *ids, EOS],
+        [marks.bos, *ids, marks.eos],
         sentence=text,
         answer=answer.text if answer else "(no blank to fill)",
         note=_told(answer) if answer else f"{MASK} in the text would be filled.",
@@ -53,7 +52,8 @@ def _told(answer: Answer) -> str:
 def _words(filler: Filler, ids: list[int]) -> Section:
     """Every word of a text: what it is near to by itself, and here."""
     senses = Senses(filler)
-    passage = Sentences.framed(Ragged.from_lists([ids]), first=BOS, last=EOS)
+    marks = filler.tokenizer.marks
+    passage = Sentences.framed(Ragged.from_lists([ids]), first=marks.bos, last=marks.eos)
     rows = [
         (
             each.word,

@@ -10,7 +10,7 @@ from typing import Any
 from qkvae.config import QuestionData
 from qkvae.data.default_questions import default_questions
 from qkvae.data.squad import Questions, read_squad, split_questions
-from qkvae.data.tokenizer import BOS, EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.data.windows import Windows, cut_windows
 from qkvae.tasks.reading import evenly
 
@@ -113,7 +113,16 @@ class Encoded:
 
 def windows_of(questions: Questions, tokenizer: Tokenizer, data: QuestionData) -> Windows:
     """``<s> question </s> window </s>``, as many windows as each context needs."""
-    return cut_windows(questions, tokenizer, data.max_length, data.overlap, first=BOS, last=EOS)
+    marks = tokenizer.marks
+    return cut_windows(
+        questions,
+        tokenizer,
+        data.max_length,
+        data.overlap,
+        first=marks.bos,
+        last=marks.eos,
+        between=marks.between,
+    )
 
 
 def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: QuestionData) -> Encoded:

@@ -65,7 +65,7 @@ class ClassificationObjective:
         device = next(self.encoder.parameters()).device
         targets = self.encoded.train_targets[batch.sentences].to(device)
         if self.learning.word_dropout and self.encoder.training:
-            batch = words_hidden(batch, self.learning.word_dropout)
+            batch = words_hidden(batch, self.learning.word_dropout, self.encoder.settings.marks)
         total = self._total(read_packed(self.encoder, batch.to(device)), targets)
         return Loss(total, total.detach(), len(batch.sentences))
 

@@ -14,7 +14,7 @@ from qkvae.data.documents import Documents, read_documents
 from qkvae.data.large import LargeDocuments, is_large, read_large
 from qkvae.data.packing import EncodedDocuments
 from qkvae.data.token_cache import Progress, Tell, cached_tokens
-from qkvae.data.tokenizer import UNK, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.texts import Corpus, held_out, read_split
 
 Texts = Documents | Chats
@@ -110,7 +110,7 @@ def encode_texts(texts: Texts, tokenizer: Tokenizer) -> EncodedDocuments:
     """Texts as token ids; of conversations, only the assistant's turns count."""
     if isinstance(texts, Chats):
         return ChatTemplate.of(tokenizer).encode(texts.conversations, tokenizer)
-    return EncodedDocuments(tokenizer.encode_batch(texts.texts))
+    return EncodedDocuments(tokenizer.encode_batch(texts.texts), marks=tokenizer.marks)
 
 
 def encode_corpus(
@@ -122,7 +122,7 @@ def encode_corpus(
     """Both parts as token ids; those of a large text are mapped from files, which ``say`` tells of."""
     valid, train = encode_texts(corpus.valid, tokenizer), corpus.train
     return Encoded(
-        EncodedDocuments(cached_tokens(train, tokenizer, say, progress))
+        EncodedDocuments(cached_tokens(train, tokenizer, say, progress), marks=tokenizer.marks)
         if isinstance(train, LargeDocuments)
         else encode_texts(train, tokenizer),
         valid,
@@ -133,10 +133,11 @@ def encode_corpus(
 
 def unknown(encoded: EncodedDocuments, tokenizer: Tokenizer) -> int:
     """How many tokens stand for something that has none of its own."""
-    if tokenizer.kind in ("bpe", "byte"):  # nothing is unknown: large files of ids need not be read
+    mark = tokenizer.marks.unk
+    if mark is None or tokenizer.kind in ("bpe", "byte"):  # nothing is: large files need not be read
         return 0
     flat = encoded.tokens.flat
-    return sum(int(np.count_nonzero(flat[at : at + _BLOCK] == UNK)) for at in range(0, len(flat), _BLOCK))
+    return sum(int(np.count_nonzero(flat[at : at + _BLOCK] == mark)) for at in range(0, len(flat), _BLOCK))
 
 
 def bytes_spelt(texts: Texts, encoded: EncodedDocuments, tokenizer: Tokenizer) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qkvae.data.tokenizer import EOS
 from qkvae.inspect.look import LONGEST, LookFacts, look_at_text
 from qkvae.tasks.text_generation.writer import Writer
 
@@ -29,7 +28,7 @@ def look(writer: Writer, text: str, name: str) -> LookFacts:
     )
     ids = writer.pen([prompt], settings, seed=0)
     while ids.live:
-        if EOS in ids.step().values():
+        if writer.tokenizer.marks.eos in ids.step().values():
             ids.end(0)
     written = ids.texts[0][len(prompt) :]
     note = f"Continued by {len(written)} tokens, each the most probable."

@@ -24,15 +24,18 @@ class Unfolding:
     (['a', '', 'b.', 'a', '', ''], 'stop', 'ab.a')
     """
 
-    def __init__(self, decoder: Decoder, before: Sequence[int], stops: Sequence[str], owed: str = "") -> None:
+    def __init__(
+        self, decoder: Decoder, before: Sequence[int], stops: Sequence[str], owed: str = "", end: int = EOS
+    ) -> None:
         """
         Args:
             decoder: a new one of the tokenizer.
             before: tokens that were there before; their text is not given again.
             stops: strings at which the text ends; they are no part of it.
             owed: what the first token begins with and was there before, too.
+            end: the token that ends the text.
         """
-        self._decoder, self._stops, self._owed = decoder, stops, owed
+        self._decoder, self._stops, self._owed, self._end = decoder, stops, owed, end
         decoder.add(before)
         self._held = ""
         self.text = ""
@@ -41,7 +44,7 @@ class Unfolding:
 
     def add(self, token: int) -> str:
         """The text that is sure now."""
-        if token == EOS:
+        if token == self._end:
             self.ended = "end"
             return self._given(self._held + self._decoder.end())
         self._held += self._decoder.add([token]).removeprefix(self._owed)

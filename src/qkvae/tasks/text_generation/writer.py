@@ -12,7 +12,7 @@ from qkvae import config
 from qkvae.config import Writing
 from qkvae.config.generation import Precision
 from qkvae.data.chat import ChatTemplate, Turn
-from qkvae.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate.quick import quick
 from qkvae.generate.speculative import Draft, SpeculativePen
 from qkvae.generate.writing import Pen, window_start
@@ -106,8 +106,9 @@ class Writer:
         self.generation = generation or Writing()
         self.begins = begins
         # What stands for no text is never written, nor an end by a model that never saw one.
-        never = {PAD, BOS, UNK, *range(UNK, len(tokenizer.specials))}
-        self._forbidden = sorted(never if begins else {*never, EOS})
+        marks = tokenizer.marks
+        never = {*tokenizer.special_ids}
+        self._forbidden = sorted(never - {marks.eos} if begins else never)
         self._made: dict[str, Decoder] = {}
         self._drafts: dict[str, Writer] = {}
 
@@ -172,11 +173,16 @@ class Writer:
     def prompt(self, text: str) -> list[int]:
         """What the model reads before it continues a text."""
         ids = self.tokenizer.encode(text.removesuffix(self._owed(text)))
-        return [BOS, *ids] if self.begins or not ids else ids
+        return [self.tokenizer.marks.bos, *ids] if self.begins or not ids else ids
 
     def _owed(self, text: str) -> str:
         """The end of a text that `prompt` leaves out: the first token that is written begins with it."""
         return left_to_next(text, self.tokenizer.kind)
+
+    def _unknown(self, prompt: Sequence[int]) -> int:
+        """Tokens that stand for what has none."""
+        unknown = self.tokenizer.marks.unk
+        return 0 if unknown is None else list(prompt).count(unknown)
 
     def pen(
         self,
@@ -237,7 +243,7 @@ class Writer:
         first = {row: self.tokenizer.beginning_with(each) for row, each in enumerate(owed) if each}
         pen = self.pen(prompts, settings, seed, first)
         texts = [
-            Unfolding(self.tokenizer.decoder(), ids, settings.stop, each)
+            Unfolding(self.tokenizer.decoder(), ids, settings.stop, each, self.tokenizer.marks.eos)
             for ids, each in zip(told, owed, strict=True)
         ]
         while pen.live:
@@ -257,7 +263,7 @@ class Writer:
                 ended=each.ended,
                 seed=seed,
                 forgotten=max(0, window_start(len(prompt), self.context)),
-                unknown=prompt.count(UNK),
+                unknown=self._unknown(prompt),
             )
             for source, prompt, each, written in zip(sources, prompts, texts, pen.texts, strict=True)
         ]
@@ -339,4 +345,4 @@ class Chatter(Writer):
 
     def _asked(self, turns: Sequence[Turn]) -> list[int]:
         """A conversation in which the assistant speaks next."""
-        return [BOS, *ChatTemplate.of(self.tokenizer).prompt(turns, self.tokenizer)]
+        return [self.tokenizer.marks.bos, *ChatTemplate.of(self.tokenizer).prompt(turns, self.tokenizer)]

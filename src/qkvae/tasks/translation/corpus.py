@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,17 +110,20 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
         words = tokenizer.words(sides[0]), tokenizer.words(sides[1])
         plain = SentencePairs(words[0].encode(), words[1].encode())
     else:
-        plain = SentencePairs(tokenizer.encode_batch(sides[0]), tokenizer.encode_batch(sides[1]))
+        plain = _encoded(tokenizer, *sides)
     rows = _short_enough(plain, data.max_length, "training")
     train: PairSource = plain[rows]
     if words is not None:
         train = DropoutPairs(words[0][rows], words[1][rows], data.bpe_dropout)
-    valid = SentencePairs(
-        *(tokenizer.encode_batch(side) for side in (corpus.valid.sources, corpus.valid.targets))
-    )
+    valid = _encoded(tokenizer, corpus.valid.sources, corpus.valid.targets)
     kept = _short_enough(valid, data.max_length, "validation")
     texts = corpus.valid.select(kept.tolist())
     return Encoded(train, valid[kept], texts, len(plain) - len(rows), len(valid) - len(kept))
+
+
+def _encoded(tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> SentencePairs:
+    sides = tokenizer.encode_batch(sources), tokenizer.target.encode_batch(targets)
+    return SentencePairs(*sides, tokenizer.marks)
 
 
 def _short_enough(pairs: SentencePairs, max_length: int, part: str) -> Ints:

@@ -11,7 +11,7 @@ import torch
 from qkvae import config
 from qkvae.config import Generation, to_dict
 from qkvae.data.pairs import Pairs
-from qkvae.data.tokenizer import EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.alignment import align, alignment_section
 from qkvae.inspect.report import ReportFacts, write_report
@@ -116,9 +116,10 @@ def _write_report(
         _sample(valid.sources[i], valid.targets[i], run.tokenizer.decode(chosen.translations[i].ids))
         for i in shown
     ]
+    end = run.tokenizer.marks.eos
     with torch.inference_mode():
         alignments = [
-            align(model, run.tokenizer, valid.sources[i], _as_written(chosen.translations[i]))
+            align(model, run.tokenizer, valid.sources[i], _as_written(chosen.translations[i], end))
             for i in shown[:_PICTURES]
         ]
     facts = ReportFacts(
@@ -145,9 +146,9 @@ def _sample(source: str, reference: str, translation: str) -> Sample:
     return Sample(parts=parts, right=translation == reference)
 
 
-def _as_written(hypothesis: Hypothesis) -> list[int]:
+def _as_written(hypothesis: Hypothesis, end: int) -> list[int]:
     """The tokens with the end that the model wrote."""
-    return [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, EOS]
+    return [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, end]
 
 
 def _write_card(

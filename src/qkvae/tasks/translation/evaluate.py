@@ -13,7 +13,7 @@ from qkvae.config import Generation
 from qkvae.data.batches import SentencePairs, collate
 from qkvae.data.pairs import Pairs
 from qkvae.data.plan import bucketed
-from qkvae.data.tokenizer import PAD, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.losses import projected_cross_entropy
 from qkvae.models import Seq2Seq
 from qkvae.tasks.translation.translator import Translator
@@ -65,9 +65,9 @@ def summed_loss(model: Seq2Seq, pairs: SentencePairs, smoothing: float) -> Total
             for rows in bucketed(pairs.sources.lengths, pairs.targets.lengths, _TOKENS):
                 batch = collate(pairs, rows).to(device)
                 features = model.features(batch.source, batch.target_in, batch.source_lengths)
-                real = batch.target_out != PAD
+                real, head = batch.real, model.head
                 found = projected_cross_entropy(
-                    features[real], model.head.weight, batch.target_out[real], smoothing
+                    features[real], head.weight, batch.target_out[real], smoothing, head.bias
                 )
                 loss, nll = loss + found[0].item(), nll + found[1].item()
                 tokens += batch.tokens
@@ -104,7 +104,11 @@ def evaluate(
     answers = Translator(model, tokenizer, generation).translate(pairs.sources)
     texts = [answer.texts[0] for answer in answers]
     bleu = metrics.bleu(texts, pairs.targets)
-    encoded = SentencePairs(tokenizer.encode_batch(pairs.sources), tokenizer.encode_batch(pairs.targets))
+    encoded = SentencePairs(
+        tokenizer.encode_batch(pairs.sources),
+        tokenizer.target.encode_batch(pairs.targets),
+        tokenizer.marks,
+    )
     longest = np.maximum(encoded.sources.lengths, encoded.targets.lengths)
     fitting = np.flatnonzero(longest < model.settings.max_length)
     if not len(fitting):

@@ -9,7 +9,7 @@ from torch import nn
 
 from qkvae.config import Generation, Training, Translation
 from qkvae.data.batches import Batches, Seq2SeqBatch
-from qkvae.data.tokenizer import PAD, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import generate
 from qkvae.losses import consistent_cross_entropy, projected_cross_entropy
 from qkvae.metrics import bleu, perplexity
@@ -56,16 +56,21 @@ class TranslationObjective:
         """Cross-entropy over the target tokens that are not padding."""
         count = batch.tokens
         batch = batch.to(self.device)
-        real, weight = batch.target_out != PAD, self.seq2seq.head.weight
+        real, head = batch.real, self.seq2seq.head
         targets = batch.target_out[real]
         if not self.consistency:
             features = self.seq2seq.features(batch.source, batch.target_in, batch.source_lengths)
-            total, nll = projected_cross_entropy(features[real], weight, targets, self.smoothing)
+            total, nll = projected_cross_entropy(
+                features[real], head.weight, targets, self.smoothing, head.bias
+            )
             return Loss(total, nll, count)
         # Both passes side by side: dropout differs from row to row.
         source, target = batch.source.repeat(2, 1), batch.target_in.repeat(2, 1)
         both = self.seq2seq.features(source, target, batch.source_lengths.repeat(2))
-        features = both.view(2, *real.shape, -1)[:, real]
+        features, weight = both.view(2, *real.shape, -1)[:, real], head.weight
+        if head.bias is not None:  # as the weight of one more channel, which is always 1
+            features = torch.nn.functional.pad(features, (0, 1), value=1.0)
+            weight = torch.cat([weight, head.bias[:, None]], 1)
         total, nll = consistent_cross_entropy(features, weight, targets, self.smoothing, self.consistency)
         return Loss(total, nll, count)
 
