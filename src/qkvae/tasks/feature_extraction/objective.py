@@ -74,7 +74,7 @@ class SimilarityObjective:
     def _of_group(self, group: PackedBatch) -> Tensor:
         device = next(self.encoder.parameters()).device
         if self.learning.word_dropout and self.encoder.training:
-            group = words_hidden(group, self.learning.word_dropout)
+            group = words_hidden(group, self.learning.word_dropout, self.encoder.settings.marks)
         rows, order = group.sentences.sort()
         vectors = read_packed(self.encoder, group.to(device))[order.to(device)]
         first, second = vectors[0::2], vectors[1::2]
