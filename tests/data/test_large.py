@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 from itertools import groupby
 from pathlib import Path
 
@@ -99,6 +100,10 @@ def test_token_ids_and_batches_are_those_from_memory(tmp_path: Path, write: obje
     mapped, expected = cached_tokens(large, tokenizer, lambda said: None), tokenizer.encode_batch(train.texts)
     assert isinstance(mapped.flat, np.memmap)
     assert mapped.to_lists() == expected.to_lists()
+    told = pickle.dumps(mapped)
+    assert pickle.loads(told).to_lists() == mapped.to_lists()  # noqa: S301 - our own
+    assert len(told) < 2000 + mapped.starts.nbytes, "a worker maps the file and is not sent it"
+    assert pickle.loads(pickle.dumps(mapped[1:])).to_lists() == mapped[1:].to_lists()  # noqa: S301
     batches = [PackedBatches(EncodedDocuments(ids), 16, 4, seed=1) for ids in (mapped, expected)]
     for number in (0, 5):
         one, other = (each[number] for each in batches)

@@ -9,7 +9,7 @@ import torch
 from small_models import sentences
 from torch import nn
 
-from qkvae.config import Block, Generation, Seq2Seq
+from qkvae.config import Block, Decoder, Generation, Seq2Seq
 from qkvae.generate import generate
 from qkvae.generate import quick as quick_module
 from qkvae.generate.quick import Int8Linear, quick
@@ -126,3 +126,14 @@ def test_the_setting_reaches_the_products(monkeypatch: pytest.MonkeyPatch) -> No
     assert not asked
     generate(small_model(4000), [[5, 6]], Generation(beam=1, max_length=1, precision="int8"))
     assert asked
+
+
+def test_a_decoder_with_rounded_products_writes() -> None:
+    settings = Decoder(block=Block(dim=256, heads=4, positions="rotary"), depth=1, vocab=600)
+    model = build(settings).eval()
+    ready = quick(model, "int8")
+    assert rounded(ready.head)
+    prompt, token = torch.randint(4, 600, (2, 5)), torch.tensor([7, 8])
+    with torch.inference_mode():
+        exact, found = (each.step(token, each.start(prompt)) for each in (model, ready))
+    assert float((found - exact).std() / exact.std()) < 0.03

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -41,6 +42,13 @@ class Ragged:
         assert self.starts.ndim == 1, self.starts.shape
         assert self.starts[0] == 0, self.starts[0]
         assert self.starts[-1] == len(self.flat), (self.starts[-1], len(self.flat))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process is told where a mapped file is, and not sent what is in it."""
+        flat = self.flat
+        if isinstance(flat, np.memmap) and isinstance(flat.base, mmap.mmap):
+            return _of_file, (str(flat.filename), flat.dtype, self.starts)
+        return Ragged, (flat, self.starts)
 
     @classmethod
     def from_lists(cls, rows: Sequence[Sequence[int]]) -> Ragged:
@@ -98,6 +106,10 @@ class Ragged:
         """The rows as Python lists."""
         flat, starts = self.flat.tolist(), self.starts.tolist()
         return [flat[start:end] for start, end in itertools.pairwise(starts)]
+
+
+def _of_file(path: str, dtype: np.dtype[Any], starts: Ints) -> Ragged:
+    return Ragged(np.memmap(path, dtype, "r"), starts)
 
 
 def spans(starts: Ints, lengths: Ints) -> Ints:

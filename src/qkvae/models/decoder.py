@@ -92,7 +92,9 @@ class Decoder(nn.Module):
         block, (b, n) = self.settings.block, prompt.shape
         begin = None if lengths is None or bool((lengths == n).all()) else n - lengths
         pasts = [
-            empty_past(b, block.key_heads or block.heads, n + capacity, block.width, self.head.weight)
+            empty_past(
+                b, block.key_heads or block.heads, n + capacity, block.width, self.input.embedding.weight
+            )
             for _ in range(self.settings.depth)
         ]
         cache = Prompted(pasts, [], begin=begin)
