@@ -29,17 +29,17 @@ def chains(
     device, end = source.device, marks_of(model).eos
     limit = torch.tensor(limits, device=device).repeat_interleave(answers)
     rows = torch.arange(len(limit), device=device)
-    written = torch.full((len(rows), max(limits)), _UNUSED, device=device)
+    written = torch.full((max(limits), len(rows)), _UNUSED, device=device)
     gained = torch.zeros(written.shape, device=device)  # ln p of each token
     done = torch.zeros(len(rows), dtype=torch.bool, device=device)
     cache = model.start(source, source_lengths, answers, min(max(limits), source.shape[1] + 16))
     tokens = first.repeat_interleave(answers)
     for step in range(max(limits)):
         features = model.read(tokens, cache)
-        tokens = torch.empty_like(tokens)
-        for part, logits in predictions(model, features, 1):
-            tokens[part], gained[rows[part], step] = choose(logits, rows[part], step)
-        written[rows, step] = tokens.masked_fill(done, _UNUSED)
+        chosen = [choose(logits, rows[part], step) for part, logits in predictions(model, features, 1)]
+        tokens, gains = chosen[0] if len(chosen) == 1 else map(torch.cat, zip(*chosen, strict=True))
+        written[step].index_copy_(0, rows, tokens.masked_fill(done, _UNUSED))
+        gained[step].index_copy_(0, rows, gains)
         ending = (tokens == end) | (limit[rows] == step + 1)
         if not ending.any():
             continue
@@ -52,8 +52,8 @@ def chains(
             cache.keep(kept)
             going = (~over).repeat_interleave(answers)
             rows, done, tokens = rows[going], done[going], tokens[going]
-    log_p = gained.masked_fill(written == _UNUSED, 0.0).cpu().double().sum(1)
-    ids, sums = cast("list[list[int]]", written.tolist()), cast("list[float]", log_p.tolist())
+    log_p = gained.masked_fill(written == _UNUSED, 0.0).cpu().double().sum(0)
+    ids, sums = cast("list[list[int]]", written.t().tolist()), cast("list[float]", log_p.tolist())
     found = [_hypothesis(*each, end) for each in zip(ids, sums, strict=True)]
     return [found[start : start + answers] for start in range(0, len(found), answers)]
 
