@@ -220,6 +220,9 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(ValueError, match=r"there is no tokenizer\.json"):
         read_base(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"nothing at all")
+    with pytest.raises(ValueError, match=r"its \.safetensors are damaged"):
+        read_base(tmp_path)
     path.write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):
         read_base(tmp_path)

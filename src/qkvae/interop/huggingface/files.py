@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
@@ -38,6 +39,7 @@ def read_weights(folder: Path) -> State:
 
     Raises:
         FileNotFoundError: there is no safetensors file.
+        ValueError: one is damaged.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -45,7 +47,10 @@ def read_weights(folder: Path) -> State:
             f"{folder} holds no .safetensors file: a .bin file may run a program when it is loaded, so save "
             "the model anew with transformers' save_pretrained"
         )
-    return {name: tensor.float() for path in files for name, tensor in load_file(path).items()}
+    try:
+        return {name: tensor.float() for path in files for name, tensor in load_file(path).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{folder}: its .safetensors are damaged ({error}): copy the folder anew") from None
 
 
 def write_files(folder: Path, settings: Mapping[str, Any], state: State) -> None:
