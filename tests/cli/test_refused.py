@@ -103,6 +103,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "everything too long": (all_too_long, "every training pair is longer than max_length 1 tokens"),
     "unknown option": (with_flags("--minuts", "3"), 'unknown option --minuts: did you mean "--minutes"?'),
     "negative time": (with_flags("--minutes", "-1"), "minutes is -1.0, but must be greater than 0"),
+    "endless time": (with_flags("--minutes", "inf"), "minutes is inf, but must be a finite number"),
     "dropout above 1": (
         with_flags("--model.dropout", "1.5"),
         "dropout is 1.5, but must be at least 0 and less",

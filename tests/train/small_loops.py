@@ -39,6 +39,7 @@ class Fit:
 
     metric = "score"
     larger_is_better = True
+    counted = "rows"
 
     def __init__(self, scores: Sequence[float] = (), rows: int = ROWS) -> None:
         torch.manual_seed(7)
@@ -74,13 +75,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.steps: list[tuple[float, float, float, float]] = []
+        self.steps: list[tuple[float, float, str, float]] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
-        self.steps.append((progress, loss, tokens_per_second, seconds_left))
+    def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
+        self.steps.append((progress, loss, speed, seconds_left))
 
     def close(self) -> None:
         pass

@@ -32,11 +32,11 @@ def test_a_log_gets_a_line_now_and_then(
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     lines = Lines()
     for _ in range(100):
-        lines.step(0.5, 2.25, 12_345.6, 200.0)
+        lines.step(0.5, 2.25, "12,346 texts/s", 200.0)
         now[0] += 1.0
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 4
-    assert said[0].startswith("50.0%  loss 2.250  12,346 tokens/s  3 min left, done at ")
+    assert said[0].startswith("50.0%  loss 2.250  12,346 texts/s  3 min left, done at ")
 
 
 def test_the_bar_fits_the_terminal_and_ends_where_the_training_did(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_the_bar_fits_the_terminal_and_ends_where_the_training_did(monkeypatch: 
     monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
     bar = Bar()
     for step in range(1, 11):
-        bar.step(step / 10, 1.0, 5.0, 10.0 - step)
+        bar.step(step / 10, 1.0, "5 tokens/s", 10.0 - step)
     bar.say("a sentence")
     bar.close()
     drawn = terminal.getvalue().replace("\033[K", "").split("\r")

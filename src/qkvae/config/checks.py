@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast, get_args, get_type_hints
 
 from qkvae.config.names import nearest
@@ -20,15 +21,17 @@ def at_least(config: object, low: float, *fields: str) -> None:
 
 
 def above_zero(config: object, *fields: str) -> None:
-    """Refuse a field that is not greater than zero.
+    """Refuse a field that is not greater than zero, or has no end.
 
     Raises:
-        ValueError: a field is zero or negative.
+        ValueError: a field is zero, negative, infinite or not a number.
     """
     for field in fields:
         value = getattr(config, field)
         if value is not None and not value > 0:
             raise ValueError(f"{field} is {value}, but must be greater than 0")
+        if value == math.inf:
+            raise ValueError(f"{field} is {value}, but must be a finite number")
 
 
 def fraction(config: object, *fields: str) -> None:

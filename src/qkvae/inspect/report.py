@@ -35,7 +35,7 @@ class ReportFacts:
     """Every setting, nested as ``config.to_dict`` gives them."""
 
     records: Sequence[Record] = ()
-    """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr, tokens_per_second`` (training) or what
+    """The lines of metrics.jsonl: ``step, seconds`` with ``loss, lr`` and the speed (training) or what
     the task validates by; what a record lacks is left out of its curve."""
 
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -79,10 +79,12 @@ def report(facts: ReportFacts) -> str:
     )
 
 
+_COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs")  # what trainings learn from
+
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Loss",
-        "nats per token",
+        "nats",
         (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, −ln p alone")),
     ),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
@@ -101,7 +103,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Bits per byte on the validation part", "bits per byte", (("bits_per_byte", "bits per byte"),)),
     ("Perplexity on the validation part", "perplexity", (("perplexity", "perplexity"),)),
     ("Learning rate", "learning rate", (("lr", "learning rate"),)),
-    ("Speed", "tokens per second", (("tokens_per_second", "tokens per second"),)),
+    ("Speed", "per second", tuple((f"{what}_per_second".replace(" ", "_"), what) for what in _COUNTED)),
 )
 """Title, unit, and keys of the records with the names of their lines; one without records is left out."""
 
@@ -132,7 +134,7 @@ def _set(records: Sequence[Record], place: Callable[[Record], float | None], x_l
                 series.append(Series(name=name, xs=xs, ys=ys, marked=len(points) <= 30))
         if series:
             zero, log = (
-                unit in ("BLEU", "fraction", "tokens per second"),
+                unit in ("BLEU", "fraction", "per second"),
                 unit == "perplexity" and _above_zero(series),
             )
             charts.append(

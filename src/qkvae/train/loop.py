@@ -100,7 +100,7 @@ class Loop:
         self.objective.model.train()
         with interruptible() as self.interruption:
             try:
-                self._take_steps(Meter(self.clock))
+                self._take_steps(Meter(self.clock, self.objective.counted))
             except Paused:
                 self._stop_early()
             except LostProcess:
@@ -177,7 +177,7 @@ class Loop:
         self._evaluate_and_plan(meter)
         now = self.planner.current
         left = self._seconds_left(meter.seconds_per_step)
-        self.reporter.step(now.at(self.step), meter.loss, meter.tokens_per_second, left)
+        self.reporter.step(now.at(self.step), meter.loss, meter.speed, left)
         if meter.due():
             numbers = meter.numbers() | {"lr": self.optimizer.lr * self.learner.rate(now, self.step)}
             self.run.log({"step": self.step, "seconds": round(self.planner.used(), 2), **numbers})
@@ -200,6 +200,8 @@ class Loop:
         model.train()
         self.validations = reached
         value = figures[self.objective.metric]
+        # Of equals the one that learned for longer is kept: BLEU, for one, is 0 for a while.
+        equal = value == self.best
         improved = self.best is None or (
             value > self.best if self.objective.larger_is_better else value < self.best
         )
@@ -208,7 +210,12 @@ class Loop:
         seconds = self.clock() - begun
         self.validation_seconds = max(seconds, 0.5 * self.validation_seconds)
         self._leave_out(seconds, meter)
-        return {"step": self.step, "seconds": round(self.planner.used(), 2), **figures, "best": improved}
+        return {
+            "step": self.step,
+            "seconds": round(self.planner.used(), 2),
+            **figures,
+            "best": improved or equal,
+        }
 
     def _follow(self, evaluation: dict[str, Any]) -> None:
         """Keep the weights that were evaluated, and tell of it."""

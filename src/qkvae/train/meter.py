@@ -9,32 +9,42 @@ _LOG_EVERY = 2.0  # seconds between lines of the log
 
 
 class Meter:
-    """Counts steps; ``clock`` gives seconds since any fixed instant.
+    """Counts steps and what they learn from.
 
-    >>> meter = Meter(iter([0.0, 2.0, 2.0]).__next__)
-    >>> meter.add(loss=7.5, tokens=100)
-    >>> meter.tokens_per_second, meter.due()
-    (50.0, True)
+    Args:
+        clock: seconds since any fixed instant.
+        counted: what is counted, in the plural.
+
+    >>> meter = Meter(iter([0.0, 2.0, 2.0]).__next__, "texts")
+    >>> meter.add(loss=7.5, count=100)
+    >>> meter.speed, meter.due()
+    ('50 texts/s', True)
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
+    def __init__(self, clock: Callable[[], float], counted: str) -> None:
+        self.clock, self.counted = clock, counted
         self.loss = math.nan
         """Exponential mean, for people."""
-        self.tokens_per_second = self.seconds_per_step = 0.0
+        self.per_second = self.seconds_per_step = 0.0
         self._reset()
 
     def _reset(self) -> None:
-        self.begun, self.losses, self.tokens = self.clock(), list[float](), 0
+        self.begun, self.losses, self.count = self.clock(), list[float](), 0
 
-    def add(self, loss: float, tokens: int) -> None:
+    def add(self, loss: float, count: int) -> None:
         """A step was made."""
         self.losses.append(loss)
-        self.tokens += tokens
+        self.count += count
         self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
         seconds = max(self.clock() - self.begun, 1e-9)
-        self.tokens_per_second = self.tokens / seconds
+        self.per_second = self.count / seconds
         self.seconds_per_step = seconds / len(self.losses)
+
+    @property
+    def speed(self) -> str:
+        """How quickly it goes, for people."""
+        number = f"{self.per_second:,.0f}" if self.per_second >= 10 else f"{self.per_second:.2g}"
+        return f"{number} {self.counted}/s"
 
     def leave_out(self, seconds: float) -> None:
         """Time that went into something that is not a step."""
@@ -48,7 +58,7 @@ class Meter:
         """The numbers of the line; counting begins anew."""
         numbers = {
             "loss": sum(self.losses) / len(self.losses),
-            "tokens_per_second": round(self.tokens_per_second, 1),
+            f"{self.counted.replace(' ', '_')}_per_second": round(self.per_second, 1),
         }
         self._reset()
         return numbers

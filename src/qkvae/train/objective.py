@@ -36,6 +36,9 @@ class Objective(Protocol):
     larger_is_better: bool
     """Whether more of it is better."""
 
+    counted: str
+    """What `size` counts, in the plural: tokens, texts …"""
+
     def batches(self, start: int) -> Iterator[Any]:
         """Batch ``start`` and all after it; a pure function of the seed and the number."""
         ...

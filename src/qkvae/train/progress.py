@@ -20,8 +20,8 @@ class Reporter(Protocol):
         """A sentence."""
         ...
 
-    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
-        """A step was made."""
+    def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
+        """A step was made; ``speed`` is how many tokens, texts … are learned from in a second."""
         ...
 
     def close(self) -> None:
@@ -35,7 +35,7 @@ class Silent:
     def say(self, text: str) -> None:
         """Say nothing."""
 
-    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+    def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
         """Say nothing."""
 
     def close(self) -> None:
@@ -52,12 +52,12 @@ class Lines:
         """Print the sentence."""
         print(text, file=sys.stderr, flush=True)
 
-    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+    def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
         """Print a line when the last one is old enough."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _LINE_EVERY
-            self.say(_line(progress, loss, tokens_per_second, seconds_left))
+            self.say(_line(progress, loss, speed, seconds_left))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -76,11 +76,11 @@ class Bar(Lines):
         self._wipe()
         super().say(text)
 
-    def step(self, progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> None:
+    def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
         """Draw the bar anew, at most ten times a second."""
         full = round(progress * 24)
         bar = "█" * full + "░" * (24 - full)
-        self._last = f"{bar} {_line(progress, loss, tokens_per_second, seconds_left)}"
+        self._last = f"{bar} {_line(progress, loss, speed, seconds_left)}"
         now = time.monotonic()
         if now < self._next:
             return
@@ -130,9 +130,6 @@ def _left(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _line(progress: float, loss: float, tokens_per_second: float, seconds_left: float) -> str:
+def _line(progress: float, loss: float, speed: str, seconds_left: float) -> str:
     end = datetime.datetime.now() + datetime.timedelta(seconds=seconds_left)
-    return (
-        f"{progress:5.1%}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s  "
-        f"{_left(seconds_left)} left, done at {end:%H:%M}"
-    )
+    return f"{progress:5.1%}  loss {loss:.3f}  {speed}  {_left(seconds_left)} left, done at {end:%H:%M}"

@@ -32,6 +32,7 @@ class SimilarityObjective:
     """
 
     larger_is_better = True
+    counted = "pairs"
 
     def __init__(self, model: Encoder, encoded: Encoded, config: FeatureExtraction) -> None:
         self.model: nn.Module = model

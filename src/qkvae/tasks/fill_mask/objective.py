@@ -25,6 +25,7 @@ class MaskedWordObjective:
 
     metric = "valid_nll"
     larger_is_better = False
+    counted = "hidden tokens"
 
     def __init__(self, model: Encoder, tokenizer: Tokenizer, encoded: Encoded, config: FillMask) -> None:
         self.model: nn.Module = model

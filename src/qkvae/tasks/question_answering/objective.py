@@ -24,6 +24,7 @@ class AnswerObjective:
 
     metric = "f1"
     larger_is_better = True
+    counted = "windows"
 
     def __init__(self, model: Encoder, encoded: Encoded, config: QuestionAnswering) -> None:
         self.model: nn.Module = model

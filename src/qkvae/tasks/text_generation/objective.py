@@ -30,6 +30,7 @@ class TextObjective:
 
     metric = "valid_nll"
     larger_is_better = False
+    counted = "tokens"
 
     def __init__(self, model: Decoder, encoded: Encoded, config: TextGeneration) -> None:
         self.model: nn.Module = model

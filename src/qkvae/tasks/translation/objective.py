@@ -26,6 +26,7 @@ class TranslationObjective:
 
     metric = "bleu"
     larger_is_better = True
+    counted = "tokens"
 
     def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, encoded: Encoded, config: Translation) -> None:
         self.model: nn.Module = model
