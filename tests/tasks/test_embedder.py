@@ -84,6 +84,17 @@ def test_what_is_too_long_is_cut_and_said() -> None:
     assert made.said_of(0) is None
 
 
+@pytest.mark.parametrize("name", ["max_length", "length"])
+def test_no_more_is_read_than_was_learned(name: str) -> None:
+    model = embedder("decoder").model
+    answerer = SimpleNamespace(model=model, tokenizer=TOKENIZER, begins=False)
+    made = Embedder.of(answerer, SimpleNamespace(data=SimpleNamespace(**{name: 5})))
+    assert made.longest == 5
+    assert [len(each.tokens) for each in made.tokens(TEXTS)] == [
+        min(5, len(TOKENIZER.encode(text))) for text in TEXTS
+    ]
+
+
 def test_the_nearest_text_is_the_text_itself() -> None:
     search = embedder("encoder").index([*TEXTS, TEXTS[0]])
     ((nearest, cosine), second), _ = search([TEXTS[0], TEXTS[4]], 2)

@@ -85,8 +85,8 @@ class Embedder:
         model, tokenizer = answerer.model, getattr(answerer, "tokenizer", None)
         if tokenizer is None:
             raise ValueError(f"{type(answerer).__name__} reads no text: vectors are made of text only")
-        most = model.settings.max_length
-        longest = min(most, getattr(config.data, "max_length", most))
+        learned = (getattr(config.data, name, None) for name in ("max_length", "length"))
+        longest = min([model.settings.max_length, *(length for length in learned if length is not None)])
         return cls(model, tokenizer, longest, begins=getattr(answerer, "begins", True))
 
     @property
