@@ -74,7 +74,7 @@ class FillMaskTask:
     def finish(self, run: Run, examples: Encoded, reporter: Reporter, seconds: float | None) -> None:
         from qkvae.tasks.fill_mask.ending import finish
 
-        finish(run, examples, reporter)
+        finish(run, examples, reporter, seconds)
 
     def answerer(self, run: Run) -> Filler:
         return Filler.from_run(run)

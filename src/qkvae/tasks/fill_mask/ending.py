@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from qkvae.data.encoded import Sentences
 from qkvae.inspect.sections import Sample, Section, Table
 from qkvae.run import Run
 from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.fill_mask.corpus import MASK, Encoded
-from qkvae.tasks.fill_mask.evaluate import figures, tell
+from qkvae.tasks.fill_mask.evaluate import Told, figures, tell, watched
 from qkvae.tasks.fill_mask.filler import Filler
 from qkvae.tasks.fill_mask.senses import Occurrence, Senses
 from qkvae.tasks.reading import evenly
@@ -22,6 +24,7 @@ _SAMPLES, _BEST = 8, 5
 _SENSES = 5  # words that are shown in two places each
 _READ = 20_000  # tokens of the validation part among which they are looked for
 _OFTEN = range(3, 61)  # how often such a word stands there: not once, and not everywhere
+_MEASURING = 0.5  # part of the time left that may go into measuring
 _AROUND = 45  # characters that are shown on each side of a word
 _LIMITS = (
     "It tells what is likely in a blank, true or not, and knows nothing but its data.",
@@ -31,29 +34,43 @@ _LIMITS = (
 )
 
 
-def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
+def finish(run: Run, encoded: Encoded, reporter: Reporter, seconds: float | None) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     filler = Filler.from_run(run)
-    told = tell(filler.model, filler.tokenizer, encoded.valid)
+    told, part = _measured(filler, encoded.valid, seconds)
     found = figures(told)
-    shown = {name: round(value, 4) for name, value in found.items()}
-    shown |= {"hidden": len(told.nll), "passages": len(encoded.valid)}
-    reporter.say(
-        f"{len(told.nll):,} hidden tokens of the validation part: "
-        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
-    )
+    shown = {name: round(value, 4) for name, value in found.items()} | {"hidden": len(told.nll)}
+    where = f"{len(told.nll):,} hidden tokens of {part}"
+    told_figures = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+    reporter.say(f"{where}: {told_figures}")
     run.log({"event": "final", **shown})
-    write_pages(run, _ending(run, filler, encoded, shown, found))
+    write_pages(run, _ending(run, filler, encoded, shown, found, where))
+
+
+def _measured(filler: Filler, passages: Sentences, seconds: float | None) -> tuple[Told, str]:
+    """What is told of hidden tokens, of the whole validation part if there is time; and of what part."""
+    some, begun = watched(passages), time.monotonic()
+    told = tell(filler.model, filler.tokenizer, some)
+    needed = (time.monotonic() - begun) * len(passages.ids.flat) / len(some.ids.flat)
+    if len(some) == len(passages):
+        return told, "the validation part"
+    if seconds is not None and needed > _MEASURING * seconds:
+        return told, f"{len(some):,} of {len(passages):,} passages of the validation part, for want of time"
+    return tell(filler.model, filler.tokenizer, passages), "the validation part"
 
 
 def _ending(
-    run: Run, filler: Filler, encoded: Encoded, shown: dict[str, float], found: dict[str, float]
+    run: Run,
+    filler: Filler,
+    encoded: Encoded,
+    shown: dict[str, float],
+    found: dict[str, float],
+    where: str,
 ) -> Ending:
     """What report and card say."""
     valid, length = encoded.corpus.valid, filler.length
-    most = max(1, round(_READ / float(encoded.valid.ids.lengths.mean())))
     senses = Senses(filler)
-    words = list(senses.occurrences(encoded.valid[evenly(len(encoded.valid), most)]))
+    words = list(senses.occurrences(watched(encoded.valid, _READ)))
     samples = _blanks(filler, words)
     return Ending(
         shown=shown,
@@ -76,7 +93,7 @@ def _ending(
         examples=(len(encoded.corpus.train), len(valid)),
         parameters=sum(p.numel() for p in filler.model.parameters()),
         figures=found,
-        where=f"{shown['hidden']} hidden tokens of the validation part (15 % of it)",
+        where=where,
     )
 
 

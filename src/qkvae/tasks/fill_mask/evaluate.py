@@ -20,7 +20,7 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.tasks.fill_mask.corpus import corruption, encode_documents
 from qkvae.tasks.fill_mask.filler import Filler
-from qkvae.tasks.reading import packed_features
+from qkvae.tasks.reading import evenly, packed_features
 
 _TOKENS = 8192  # of a batch; which tokens are hidden depends on it, so it stays as it is
 _ROWS = 512  # logits held at a time
@@ -41,11 +41,19 @@ class Told(NamedTuple):
     """The passage in which it stands."""
 
 
+def watched(passages: Sentences, most: int = _ENOUGH) -> Sentences:
+    """Of long text passages of about so many tokens, evenly spread over it."""
+    return passages[evenly(len(passages), max(1, round(most / float(passages.ids.lengths.mean()))))]
+
+
 def tell(model: Encoder, tokenizer: Tokenizer, passages: Sentences) -> Told:
     """Hide 15 % of the tokens, 80 % of these as [MASK], 10 % at random and 10 % not at all, and tell them.
 
     Which, depends on the passages alone: every run with the same tokenizer is asked the same, however it was
     trained itself.  A short text is asked about several times, so that chance decides less.
+
+    Raises:
+        ValueError: no token of the passages can be hidden.
     """
     longest, tokens = int(passages.ids.lengths.max(initial=1)), len(passages.ids.flat)
     packed, hide = PackedSentences(passages, longest, _TOKENS, seed=0), corruption(tokenizer, Masking())
@@ -57,7 +65,10 @@ def tell(model: Encoder, tokenizer: Tokenizer, passages: Sentences) -> Told:
         found = [_told(model, batch.to(device)) for batch in batches]
     finally:
         model.train(was_training)
-    return Told(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    told = Told(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    if not len(told.nll):
+        raise ValueError("nothing in this text can be hidden: the vocabulary has none of its words")
+    return told
 
 
 @torch.no_grad()
@@ -65,7 +76,7 @@ def _told(model: Encoder, batch: MaskedBatch) -> Told:
     hidden = packed_features(model, batch.packed).flatten(0, 1)[batch.places]
     nll: list[Tensor] = []
     right: list[Tensor] = []
-    for start in range(0, len(hidden), _ROWS):
+    for start in range(0, max(1, len(hidden)), _ROWS):
         targets = batch.targets[start : start + _ROWS]
         logits = model.head(hidden[None, start : start + _ROWS])[0].float()
         nll.append(F.cross_entropy(logits, targets, reduction="none"))

@@ -13,11 +13,9 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.nn.heads import MaskedWords
 from qkvae.tasks.fill_mask.corpus import Encoded, corruption
-from qkvae.tasks.fill_mask.evaluate import figures, tell
-from qkvae.tasks.reading import evenly, packed_features
+from qkvae.tasks.fill_mask.evaluate import figures, tell, watched
+from qkvae.tasks.reading import packed_features
 from qkvae.train.objective import Loss
-
-_WATCHED = 65_536  # tokens of validation passages that are read at each evaluation, about
 
 
 class MaskedWordObjective:
@@ -33,9 +31,7 @@ class MaskedWordObjective:
         self.encoded, self.length = encoded, config.data.length
         self.training: Training = config.training
         self.corruption = corruption(tokenizer, config.learning)
-        lengths = encoded.valid.ids.lengths
-        most = max(1, round(_WATCHED / float(lengths.mean())))
-        self.watched = encoded.valid[evenly(len(lengths), most)]
+        self.watched = watched(encoded.valid)
 
     def batches(self, start: int) -> Iterator[MaskedBatch]:
         """Batch ``start`` and all after it: which passages, and which of their tokens are hidden."""
@@ -48,8 +44,8 @@ class MaskedWordObjective:
         return [batch] if count == 1 else batch.split(count)
 
     def size(self, batch: MaskedBatch) -> int:
-        """Hidden tokens in a batch."""
-        return batch.tokens
+        """Hidden tokens in a batch; 1 where none can be hidden, so that a mean can be taken of nothing."""
+        return max(1, batch.tokens)
 
     def loss(self, batch: MaskedBatch) -> Loss:
         """The loss of every hidden token, summed."""

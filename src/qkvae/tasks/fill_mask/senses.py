@@ -17,7 +17,7 @@ import torch
 
 from qkvae.config import Masking
 from qkvae.data.encoded import Sentences
-from qkvae.data.packed import PackedSentences
+from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.ragged import Ints
 from qkvae.data.vectors import Floats, Vectors, words_of
 from qkvae.nn.heads import MaskedWords
@@ -88,19 +88,23 @@ class Senses:
         others = [other for other, _ in found if other.casefold() != word.casefold()]
         return others[:count]
 
-    @torch.no_grad()
     def occurrences(self, passages: Sentences) -> Iterator[Occurrence]:
         """Every word of letters in these passages, which are read as they stand."""
         longest = int(passages.ids.lengths.max(initial=1))
         device = next(self.head.parameters()).device
         for batch in PackedSentences(passages, longest, _TOKENS, seed=0).once():
-            features = packed_features(self.filler.model, batch.to(device)).flatten(0, 1)
-            vectors = self.head.hidden(features).float().cpu().numpy()
+            vectors = self._vectors(batch.to(device))
             numbers: list[int] = batch.sentences.numpy().tolist()
             places: list[int] = batch.places.numpy().tolist()
             for number, place in zip(numbers, places, strict=True):
                 ids = passages.ids[number][1:-1].astype(np.int64)
                 yield from self._within(ids, vectors[place + 1 : place + 1 + len(ids)])
+
+    @torch.no_grad()
+    def _vectors(self, batch: PackedBatch) -> Floats:
+        """What is compared with the embedding's rows, at every place of the flattened rows."""
+        features = packed_features(self.filler.model, batch).flatten(0, 1)
+        return self.head.hidden(features).float().cpu().numpy()
 
     def _within(self, ids: Ints, vectors: Floats) -> Iterator[Occurrence]:
         """The words of one passage."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from dataclasses import dataclass
 
 import torch
 
 from qkvae import config
-from qkvae.config import Generation, to_dict
-from qkvae.data.pairs import Pairs
+from qkvae.config import Generation
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.alignment import align, alignment_section
-from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Sample, Section
 from qkvae.metrics import bleu, chrf
 from qkvae.models import Seq2Seq, build
-from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.translation.corpus import Encoded
 from qkvae.train.progress import Reporter
 
@@ -51,7 +49,6 @@ def finish(
     seconds: float | None,
 ) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
-    command, licence = run.resolved["command"], run.resolved["licence"]
     family: config.Seq2Seq = run.config.model
     model = build(family).eval()
     run.load_into(model)
@@ -62,15 +59,17 @@ def finish(
         f"{chosen.sentences} validation pairs, beam {run.config.generation.beam}: BLEU {chosen.bleu:.2f}, "
         f"chrF {chosen.chrf:.2f} with length penalty {chosen.length_penalty} (chosen on them)"
     )
-    figures = {
+    run.log({"event": "final", **_figures(chosen)})
+    write_pages(run, _ending(run, encoded, model, chosen))
+
+
+def _figures(chosen: Chosen) -> dict[str, float]:
+    return {
         "bleu": round(chosen.bleu, 2),
         "chrf": round(chosen.chrf, 2),
         "length_penalty": chosen.length_penalty,
         "sentences": chosen.sentences,
     }
-    run.log({"event": "final", **figures})
-    _write_report(run, encoded.valid_texts, model, chosen, command, figures)
-    _write_card(run, encoded, model, chosen, command, licence)
 
 
 def choose_length_penalty(
@@ -102,15 +101,9 @@ def choose_length_penalty(
     return best
 
 
-def _write_report(
-    run: Run,
-    valid: Pairs,
-    model: Seq2Seq,
-    chosen: Chosen,
-    command: str,
-    figures: dict[str, float],
-) -> None:
-    """report.html: curves, samples, alignments, where the data came from."""
+def _ending(run: Run, encoded: Encoded, model: Seq2Seq, chosen: Chosen) -> Ending:
+    """What report and card say."""
+    valid = encoded.valid_texts
     shown = range(min(_SAMPLES, len(chosen.translations)))
     samples = [
         _sample(valid.sources[i], valid.targets[i], run.tokenizer.decode(chosen.translations[i].ids))
@@ -122,23 +115,24 @@ def _write_report(
             align(model, run.tokenizer, valid.sources[i], _as_written(chosen.translations[i], end))
             for i in shown[:_PICTURES]
         ]
-    facts = ReportFacts(
-        title=f"{run.task}: {run.path.name}",
-        command=command,
-        config=to_dict(run.config) | {"resolved": run.resolved},
-        records=[record for record in run.records() if "event" not in record],
-        figures=figures,
+    note = "Sentences of the validation part, which the training never saw."
+    longest = run.config.data.max_length
+    return Ending(
+        shown=_figures(chosen),
         sections=[
-            Section(
-                title="What it writes",
-                note="Sentences of the validation part, which the training never saw.",
-                samples=samples,
-            ),
+            Section(title="What it writes", note=note, samples=samples),
             alignment_section(alignments),
         ],
-        passport=run.passport,
+        does="Translates one sentence into one sentence",
+        example="Two dogs play in the snow.",
+        limits=(*_LIMITS, f"Sentences of more than {longest} tokens were left out of training."),
+        default="dates, times and numbers, English to German",
+        split="split off by hash of the source side",
+        examples=(len(encoded.train), len(encoded.valid)),
+        parameters=sum(p.numel() for p in model.parameters()),
+        figures={"bleu": chosen.bleu, "chrf": chosen.chrf},
+        where=f"first {chosen.sentences} validation pairs",
     )
-    write_report(facts, run.path / "report.html")
 
 
 def _sample(source: str, reference: str, translation: str) -> Sample:
@@ -149,35 +143,3 @@ def _sample(source: str, reference: str, translation: str) -> Sample:
 def _as_written(hypothesis: Hypothesis, end: int) -> list[int]:
     """The tokens with the end that the model wrote."""
     return [*hypothesis.ids] if hypothesis.cut else [*hypothesis.ids, end]
-
-
-def _write_card(
-    run: Run, encoded: Encoded, model: Seq2Seq, chosen: Chosen, command: str, licence: str | None
-) -> None:
-    """README.md, the model card."""
-    data = run.config.data
-    train = " and ".join(data.paths) or "embedded default: dates, times and numbers, English to German"
-    valid = " and ".join(data.valid) or "split off by hash of the source side"
-    measured = (
-        f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
-        if data.valid
-        else "measured while training"
-    )
-    where = f"first {chosen.sentences} validation pairs"
-    card = Facts(
-        does="Translates one sentence into one sentence",
-        example="Two dogs play in the snow.",
-        limits=(*_LIMITS, f"Sentences of more than {data.max_length} tokens were left out of training."),
-        sources=(
-            Source(role="training", name=train, examples=len(encoded.train)),
-            Source(role="validation", name=valid, examples=len(encoded.valid)),
-        ),
-        parameters=sum(p.numel() for p in model.parameters()),
-        command=command,
-        figures=(
-            Figure(name="bleu", value=chosen.bleu, data=where, command=measured),
-            Figure(name="chrf", value=chosen.chrf, data=where, command=measured),
-        ),
-        licence=licence,
-    )
-    write_card(run, card)
