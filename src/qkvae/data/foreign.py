@@ -293,7 +293,8 @@ class MarianTokenizer(ForeignTokenizer):
         raise ValueError("sentencepiece normalises a text before it is cut: its tokens have no places in it")
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
-        return Counter({"<unk>": sum(row.count(self.marks.unk) for row in map(self.encode, texts))})
+        mark = self.marks.unk
+        return Counter({"<unk>": sum(index == mark for text in texts for index in self.encode(text))})
 
     def _bytes(self, token: str) -> bytes:
         return token.replace(_SPACE, " ").encode()

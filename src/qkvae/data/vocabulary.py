@@ -94,7 +94,7 @@ class Vocabulary:
         ids = itertools.takewhile(found.__contains__, itertools.count())
         return tuple(found[index].content for index in ids)
 
-    @property
+    @cached_property
     def special_ids(self) -> tuple[int, ...]:
         """The ids of all special tokens."""
         return tuple(range(len(self.specials)))

@@ -60,7 +60,7 @@ def task_of(base: Base) -> str:
 
 
 def _labels(folder: Path, count: int) -> tuple[str, ...]:
-    names = huggingface.read_config(folder).get("id2label") or {}
+    names: dict[str, Any] = huggingface.read_config(folder).get("id2label") or {}
     return tuple(str(names.get(str(number), f"LABEL_{number}")) for number in range(count))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -31,13 +31,15 @@ def marks_in(settings: Mapping[str, Any], begin: str = "bos_token_id", between: 
     """
     ours = config.Marks()
     named = {name: settings.get(key) for name, key in _MARKS.items()} | {"bos": settings.get(begin)}
-    ids = {
-        name: each[0] if isinstance(each, list) else each for name, each in named.items()
-    }  # Llama 3 has several
-    eos = ours.eos if ids["eos"] is None else ids["eos"]
+    # Llama 3 has several ends: the first one ends a text.
+    ids: dict[str, int | None] = {
+        name: cast("list[int]", each)[0] if isinstance(each, list) else each for name, each in named.items()
+    }
+    pad, bos, eos = ids["pad"], ids["bos"], ids["eos"]
+    eos = ours.eos if eos is None else eos
     return config.Marks(
-        pad=eos if ids["pad"] is None else ids["pad"],
-        bos=ours.bos if ids["bos"] is None else ids["bos"],
+        pad=eos if pad is None else pad,
+        bos=ours.bos if bos is None else bos,
         eos=eos,
         unk=ids["unk"],
         between=between,

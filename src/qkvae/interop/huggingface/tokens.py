@@ -70,7 +70,7 @@ def _marks(tokenizer: ForeignTokenizer, kind: str, files: Mapping[str, Any], fol
 
 def _text(token: Any) -> str:
     """A token's text; files have it as text or in an object."""
-    return str(token["content"]) if isinstance(token, dict) else str(token)
+    return str(cast("dict[str, Any]", token)["content"]) if isinstance(token, dict) else str(token)
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path | str, settings: Family) -> None:
