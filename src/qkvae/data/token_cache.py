@@ -15,7 +15,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def _make(
         with (unfinished / "starts").open("wb") as file:
             file.write(np.array([*starts, tokens], "<i8").tobytes())
             _forced(file.fileno(), file.flush)
-        entry = Entry(**{**asdict(wanted), "tokens": tokens, "checksum": _checksum(unfinished)})
+        entry = replace(wanted, tokens=tokens, checksum=_checksum(unfinished))
         with (unfinished / "entry.json").open("w", encoding="utf-8") as file:
             json.dump(asdict(entry), file, indent=2)
             _forced(file.fileno(), file.flush)
@@ -142,7 +142,7 @@ def _opened(folder: Path, wanted: Entry) -> Ragged:
     try:
         entry = Entry(**json.loads((folder / "entry.json").read_text(encoding="utf-8")))
         sizes = [(folder / name).stat().st_size for name in ("ids", "starts")]
-        alike = Entry(**{**asdict(entry), "tokens": 0, "checksum": 0}) == wanted
+        alike = replace(entry, tokens=0, checksum=0) == wanted
         whole = sizes == [4 * entry.tokens, 8 * (entry.documents + 1)]
         if not (alike and whole and entry.checksum == _checksum(folder)):
             raise ValueError("its content is not what it says")

@@ -39,7 +39,8 @@ class Seq2SeqCase(WritingCase):
     @property
     def pairs(self) -> SentencePairs:
         """The tokens of the pairs."""
-        return SentencePairs(*random_ids(self.model.settings, self.seed, 2), self.model.settings.marks)
+        sources, targets = random_ids(self.model.settings, self.seed, 2)
+        return SentencePairs(sources, targets, self.model.settings.marks)
 
     @property
     def batch(self) -> Seq2SeqBatch:
