@@ -36,9 +36,11 @@ class TranslationTask:
         return read_corpus(config.data, config.training.seed)
 
     def learn(self, config: Translation, corpus: Corpus, reporter: Reporter) -> Tokenizer:
-        from qkvae.tasks.translation.corpus import train_tokenizer
+        from qkvae.tasks.translation.corpus import learned_rows, train_tokenizer
 
-        reporter.say("learning a vocabulary from the training pairs")
+        count = len(learned_rows(corpus.train, config.data))
+        part = f"{count:,} evenly spread ones of " if count < len(corpus.train) else ""
+        reporter.say(f"learning a vocabulary from {part}the training pairs")
         return train_tokenizer(corpus.train, config.data)
 
     def filled(self, config: Translation, corpus: Corpus, tokenizer: Tokenizer) -> Translation:

@@ -16,10 +16,12 @@ from qkvae.data.ragged import Ints
 from qkvae.data.sources import read_pairs
 from qkvae.data.splits import split_pairs
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.tasks.reading import evenly
 
 _DEFAULT_COUNT = 40_000  # phrases of the embedded default
 _BPE_SIZE = 8000
 _WORDS = 1_000_000
+_MOST_LEARNED = 200_000  # pairs of which a vocabulary of byte pairs is learned at most
 _MOST_VALID = 5_000  # pairs that are split off at most
 
 
@@ -70,15 +72,22 @@ def read_corpus(data: TranslationData, seed: int) -> Corpus:
     return Corpus(replace(train, notes=pairs.notes), valid)
 
 
+def learned_rows(train: Pairs, data: TranslationData) -> Ints:
+    """The pairs that a vocabulary is learned from: all, or of very many an evenly spread part."""
+    return evenly(len(train), len(train) if data.tokenizer == "word" else _MOST_LEARNED)
+
+
 def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
     """One vocabulary for both languages, learned from the training part only.
 
-    Words that are frequent enough all get a token, unless a size was asked for.
+    Words that are frequent enough all get a token, unless a size was asked for; so they are counted in all
+    pairs, but byte pairs in `learned_rows` only.
 
     Raises:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
-    texts = (text for side in (train.sources, train.targets) for text in side)
+    rows: list[int] = learned_rows(train, data).tolist()
+    texts = (side[row] for side in (train.sources, train.targets) for row in rows)
     asked = data.vocab_size
     size = asked or (_BPE_SIZE if data.tokenizer == "bpe" else _WORDS)
     return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=asked is not None)
@@ -112,7 +121,7 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -
     else:
         plain = _encoded(tokenizer, *sides)
     rows = _short_enough(plain, data.max_length, "training")
-    train: PairSource = plain[rows]
+    train: PairSource = plain if len(rows) == len(plain) else plain[rows]
     if words is not None:
         train = DropoutPairs(words[0][rows], words[1][rows], data.bpe_dropout)
     valid = _encoded(tokenizer, corpus.valid.sources, corpus.valid.targets)
