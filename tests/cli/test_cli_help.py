@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
 def test_every_verb_explains_itself_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     page = " ".join(capsys.readouterr().out.split())
-    assert f"qkvae {verb} runs/" in page
+    assert f"qkvae {verb} {'models' if verb == 'import' else 'runs'}/" in page
     assert "[default: None]" not in page
 
 

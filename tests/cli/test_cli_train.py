@@ -77,6 +77,7 @@ def test_every_setting_has_a_flag_that_sets_it(api: types.SimpleNamespace, flag:
         "--model.key-heads": "2",
         "--generation.nbest": "2",
         "--generation.sample": None,
+        "--words-frozen": None,
     }
     if flag.name in other:
         value = other[flag.name]
@@ -91,6 +92,8 @@ def test_every_setting_has_a_flag_that_sets_it(api: types.SimpleNamespace, flag:
         words += ["--generation.sample", "--generation.beam", "1"]
     if flag.name == "--generation.sample":
         words += ["--generation.beam", "1"]
+    if flag.name == "--words-frozen":
+        words += ["--words", "words.vec"]
     if flag.name == "--optimizer.cooldown":
         words += ["--optimizer.schedule", "wsd"]
     found: Any = trained(api, *words)
@@ -115,6 +118,7 @@ def test_options_of_the_run(api: types.SimpleNamespace, capsys: pytest.CaptureFi
         "quiet": True,
         "replay": Path("runs/y"),
         "licence": "CC BY 4.0",
+        "base": None,
     }
     said = capsys.readouterr()
     assert said.out == f"{Path('runs/x')}\n"

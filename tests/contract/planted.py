@@ -90,10 +90,10 @@ def sees_the_future(original: Any, self: Any, *args: Any) -> None:
 
 
 def over_the_others(
-    original: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float
+    original: Any, features: Tensor, weight: Tensor, targets: Tensor, smoothing: float, bias: Tensor | None
 ) -> Any:
     """The smoothed part over the V − 1 tokens that are not the target."""
-    loss, nll = original(features, weight, targets, smoothing)
+    loss, nll = original(features, weight, targets, smoothing, bias)
     smooth = (loss - (1 - smoothing) * nll) / smoothing
     vocab = len(weight)
     return (1 - smoothing) * nll + smoothing * (smooth * vocab - nll) / (vocab - 1), nll

@@ -173,7 +173,10 @@ def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"model_type": "marian", "architectures": ["MarianMTModel"]}, "it looks like a Hugging Face model"),
+        (
+            {"model_type": "marian", "architectures": ["MarianMTModel"]},
+            "of a Hugging Face model: qkvae import",
+        ),
         ({"compilerOptions": {}}, "is no config of a qkvae run: give"),
     ],
 )

@@ -28,7 +28,7 @@ class PairGroups:
     >>> rows = Ragged.from_lists([[5 + n] * (1 + n % 9) for n in range(100)])
     >>> batches = PairGroups(Sentences.framed(rows, first=1, last=2), group=10, tokens=280, seed=1)
     >>> batches.batches_per_epoch, [sorted(each.sentences.tolist())[:4] for each in batches[0]]
-    (3, [[2, 3, 8, 9], [20, 21, 26, 27]])
+    (2, [[6, 7, 12, 13], [0, 1, 14, 15]])
     """
 
     def __init__(self, sentences: Sentences, group: int, tokens: int, seed: int) -> None:
