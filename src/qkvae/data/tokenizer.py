@@ -39,7 +39,7 @@ from qkvae.data.word_text import Joiner
 
 __all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "Kind", "Piece", "Tokenizer"]
 
-CHUNK = 8192
+CHUNK = 2048
 """Texts encoded at a time: bounds the memory that the library's answers take."""
 
 
@@ -155,16 +155,14 @@ class Tokenizer(Vocabulary):
         """The token ids of many texts, a row each; int32, without a Python object per token."""
         if self._codes is not None:
             return self._codes.encode(texts)
-        parts: list[Ragged] = []
-        begins = array("q")  # which stretches are the first of a text
-        count = 0
+        flat = bytearray()  # grows in place, so that the ids are never there twice
+        starts, size = array("q"), 0
         for firsts, part in self.encode_stretches((True, text) for text in texts):
-            begins.extend(count + place for place, first in enumerate(firsts) if first)
-            count += len(firsts)
-            parts.append(part)
-        joined = Ragged.concatenate(parts)
-        starts = joined.starts[np.append(np.frombuffer(begins, np.int64), count)]
-        return Ragged(joined.flat, starts)
+            starts.extend(size + int(at) for at, first in zip(part.starts, firsts, strict=False) if first)
+            flat += part.flat.tobytes()
+            size += len(part.flat)
+        starts.append(size)
+        return Ragged(np.frombuffer(flat, np.int32), np.frombuffer(starts, np.int64))
 
     def encode_stretches(self, parts: Iterable[tuple[bool, str]]) -> Iterator[tuple[list[bool], Ragged]]:
         """The token ids of texts that come in parts, some stretches at a time, a row each.
