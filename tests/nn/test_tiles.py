@@ -49,7 +49,7 @@ def test_tiles_that_fail_are_spared(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: advertised)
     monkeypatch.setattr(tiles, "_survives", lambda: survives)
-    tiles.spare_failing_tiles()
+    assert tiles.spare_failing_tiles() == (survives or not advertised)
     assert limit() == wanted
 
 
@@ -72,3 +72,25 @@ def test_the_trial_needs_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tiles._survives()
     monkeypatch.setattr(tiles, "_TRIAL", "raise SystemExit(4)")
     assert not tiles._survives()
+
+
+MACHINES = """
+import torch
+from qkvae.config import Training
+from qkvae.train.device import choose_machine
+
+x = torch.ones(64, 64)
+early = x @ x if {early} else None
+machine = choose_machine(Training())
+x = x.to(torch.bfloat16 if machine.precision == "bf16" else torch.float32)
+assert float((x @ x)[0, 0]) == 64
+"""
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_machine_is_chosen_that_can_compute(monkeypatch: pytest.MonkeyPatch, early: bool) -> None:
+    """Also with the number of threads left to us, which is measured by products."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    code = MACHINES.format(early=early)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

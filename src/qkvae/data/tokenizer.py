@@ -39,7 +39,7 @@ from qkvae.data.word_text import Joiner
 
 __all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "Kind", "Piece", "Tokenizer"]
 
-CHUNK = 2048
+CHUNK = 1024
 """Texts encoded at a time: bounds the memory that the library's answers take."""
 
 

@@ -149,8 +149,7 @@ def _linear(linear: nn.Linear, made: Made, inputs: int) -> nn.Module:
 def _chosen(precision: Precision) -> Made:
     if precision == "fp32" or (precision == "auto" and not _has_dot_products()):
         return "fp32"
-    spare_failing_tiles()
-    if _products_are_exact():
+    if spare_failing_tiles() and _products_are_exact():
         return "int8"
     if precision == "auto":
         return "fp32"

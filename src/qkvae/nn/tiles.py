@@ -15,17 +15,22 @@ _TRIAL = "import torch; x = torch.ones(64, 64, dtype=torch.bfloat16); x @ x"
 
 
 @functools.cache
-def spare_failing_tiles() -> None:
+def spare_failing_tiles() -> bool:
     """Keep oneDNN from tiles that end the process; to be called before products in bf16 or in 8 bits.
 
     Some virtual machines pass on the bit for AMX and not the sizes of its tiles (CPUID leaf 1DH).  oneDNN
     reads the bit alone, and its products then end in an illegal instruction, which no `except` catches.
-    Hence a trial in a process of its own, and only where the bit is set.  oneDNN reads the limit on its
-    instructions once, at its first product of this kind.
+    Hence a trial in a process of its own, and only where the bit is set.
+
+    Returns:
+        Whether such products may be computed now.  oneDNN reads the limit on its instructions once, so it is
+        too late where it has computed anything before.
     """
     advertised = torch.cpu._is_amx_tile_supported()  # pyright: ignore[reportPrivateUsage]
-    if advertised and not _survives():
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
+    if not advertised or _survives():
+        return True
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
+    return _survives()
 
 
 def _survives() -> bool:

@@ -48,14 +48,22 @@ def choose_machine(training: Training, processes: Processes = ALONE) -> Machine:
     """Take what was asked for; measure what was left to us.
 
     Raises:
-        ValueError: a device was asked for that is not there, or not for so many processes.
+        ValueError: a device was asked for that is not there, or not for so many processes; bf16 was, on a
+            processor that ends the process for it.
     """
+    safe = spare_failing_tiles()  # before the first product
     device = _choose_device(training.device)
     _require_one_each(device, processes)
     threads = _choose_threads(processes) if device == "cpu" else torch.get_num_threads()
     torch.set_num_threads(threads)
-    spare_failing_tiles()
     precision = training.precision
+    if device == "cpu" and not safe:
+        if precision == "bf16":
+            raise ValueError(
+                "precision bf16, but this processor's matrix tiles do not work: use fp32, or set "
+                "ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16 before Python starts"
+            )
+        precision = "fp32"
     if precision == "auto":
         precision = _choose_precision(device)
     return Machine(device, precision, threads, processes.count)
