@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet
 import pytest
 from numpy.lib import format as npy
 
@@ -30,16 +29,13 @@ def test_an_array_on_stdout_has_a_row_for_each_line(
 
 def test_every_format_holds_the_same(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = api.load("run").embed(LINES)
-    for name in ("vectors.npy", "vectors.npz", "vectors.parquet"):
+    for name in ("vectors.npy", "vectors.npz"):
         assert main(["use", "run", *LINES, "--embed", "--out", name]) == 0
         assert "3 vectors of 16 numbers" in capsys.readouterr().err
     np.testing.assert_allclose(np.load("vectors.npy", allow_pickle=False), known, atol=1e-5)
     with np.load("vectors.npz", allow_pickle=False) as arrays:
         assert arrays["text"].tolist() == LINES
         np.testing.assert_allclose(arrays["vectors"], known, atol=1e-5)
-    table = pyarrow.parquet.read_table("vectors.parquet").to_pylist()
-    assert [row["text"] for row in table] == LINES
-    np.testing.assert_allclose([row["vector"] for row in table], known, atol=1e-5)
     assert main(["use", "run", *LINES, "--embed", "--json", "--pool", "mean"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     np.testing.assert_allclose([row["vector"] for row in rows], known, atol=1e-5)
@@ -96,3 +92,12 @@ def test_nothing_binary_goes_to_a_terminal(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["use", "run", "ab", "--embed"]) == 2
     assert "add > vectors.npy, --out vectors.npy or --json" in capsys.readouterr().err
+
+
+def test_a_parquet_table_holds_the_same(trained: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert main(["use", "run", *LINES, "--embed", "--out", "vectors.parquet"]) == 0
+    table = parquet.read_table("vectors.parquet").to_pylist()
+    assert [row["text"] for row in table] == LINES
+    known = api.load("run").embed(LINES)
+    np.testing.assert_allclose([row["vector"] for row in table], known, atol=1e-5)

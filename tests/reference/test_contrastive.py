@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
-from transformers.models.clip import modeling_clip
 
 from qkvae import losses
+
+modeling_clip = pytest.importorskip("transformers.models.clip.modeling_clip")
 
 
 def test_contrastive_is_the_loss_of_clip() -> None:

@@ -53,7 +53,7 @@ def ticking(seconds: float) -> Callable[[], float]:
 def make_run(path: Path) -> Run:
     config = Translation(
         training=Training(minutes=1.0, validations=6, average="ema"),
-        optimizer=Optimizer(name="adamw", lr=0.003),
+        optimizer=Optimizer(name="adamw", lr=0.0045),
         saving=Saving(save_every=1000, keep=2),
     )
     return Run.create(path, "translation", config)

@@ -11,8 +11,9 @@ import torch
 from small_loops import Fit, Heard, small_loop
 from torch.testing import assert_close
 
-from qkvae.config import Optimizer, Saving
+from qkvae.config import Optimizer, Saving, Training, Translation
 from qkvae.run import Run
+from qkvae.train.device import Machine
 from qkvae.train.loop import Loop
 from qkvae.train.memory import ran_out
 from qkvae.train.objective import Loss
@@ -284,3 +285,39 @@ def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path
 def loop_end(path: Path) -> dict[str, torch.Tensor]:
     tensors, _ = Run.open(path).load_state() or ({}, {})
     return tensors
+
+
+@pytest.mark.parametrize(
+    ("slow", "least"), [({}, 450), ({3: 30.0}, 350), (dict.fromkeys(range(99), 30.0), 90)]
+)
+def test_slow_evaluations_neither_end_the_training_nor_let_it_overrun(
+    tmp_path: Path, slow: dict[int, float], least: int
+) -> None:
+    """180 seconds, 8 of them for the end, 0.3 for a step and 3 for an evaluation that is not slow."""
+    clock = Hand()
+
+    class Timed(Fit):
+        def validate(self) -> dict[str, float]:
+            clock.now += slow.get(len(self.scores), 3.0)
+            self.scores.append(0.0)
+            return {"score": float(len(self.scores))}
+
+        def loss(self, batch: torch.Tensor) -> Loss:
+            clock.now += 0.3
+            return super().loss(batch)
+
+    config = Translation(training=Training(minutes=3.0), optimizer=Optimizer(name="adamw"))
+    run = Run.create(tmp_path / "run", "translation", config)
+    loop = Loop(Timed(), run, Machine("cpu", "fp32", 1), Heard(), clock=clock, ending=8.0)
+    loop.fit()
+    assert loop.step > least
+    assert clock.now <= 1.01 * (180 - 8)
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now

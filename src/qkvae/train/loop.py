@@ -240,8 +240,18 @@ class Loop:
         return patience is not None and self.without_better >= patience
 
     def _pending(self) -> float:
-        """Seconds that the evaluations still due and the ending will take."""
-        return (self.training.validations - self.validations) * self.validation_seconds + self.ending
+        """Seconds that the evaluations still due and the ending will take.
+
+        Of the time that is left the evaluations get half, or the next and the last one their time: on a
+        machine that is busy for a while a slow one must not end the training, and those it makes late fall
+        together.
+        """
+        due = self.training.validations - self.validations
+        evaluations = due * self.validation_seconds
+        if self.planner.budget is not None:
+            half = (self.planner.budget - self.planner.used() - self.ending) / 2
+            evaluations = min(evaluations, max(half, min(due, 2) * self.validation_seconds))
+        return evaluations + self.ending
 
     def _seconds_left(self, per_step: float) -> float:
         if self.planner.budget is not None:
