@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.ragged import Ints
 from qkvae.models import Encoder
 
+if TYPE_CHECKING:  # a run that is used has nobody to tell
+    from qkvae.train.progress import Reporter
+
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
 
 
@@ -26,6 +30,13 @@ def evenly(count: int, most: int) -> Ints:
     ([0, 3, 6, 9], [0, 1, 2])
     """
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+
+
+def say_cuts(reporter: Reporter, training: int, validation: int, longest: int) -> None:
+    """Tell how many texts of each part were cut at so many tokens, where any were."""
+    for part, count in (("training", training), ("validation", validation)):
+        if count:
+            reporter.say(f"note: {count:,} {part} texts have more than {longest} tokens: their ends are cut")
 
 
 def read_packed(model: Encoder, batch: PackedBatch) -> Float[Tensor, "..."]:

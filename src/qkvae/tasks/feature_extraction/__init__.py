@@ -49,15 +49,11 @@ class FeatureExtractionTask:
         self, config: FeatureExtraction, corpus: Corpus, tokenizer: Tokenizer, reporter: Reporter
     ) -> Encoded:
         from qkvae.tasks.feature_extraction.corpus import encode_corpus
+        from qkvae.tasks.reading import say_cuts
 
         reporter.say("encoding the texts")
         encoded = encode_corpus(corpus, tokenizer, config)
-        longest = config.data.max_length
-        for part, count in (("training", encoded.cut), ("validation", encoded.valid_cut)):
-            if count:
-                reporter.say(
-                    f"note: {count:,} {part} texts have more than {longest} tokens: their ends are cut"
-                )
+        say_cuts(reporter, encoded.cut, encoded.valid_cut, config.data.max_length)
         return encoded
 
     def summary(self, corpus: Corpus, tokenizer: Tokenizer) -> str:

@@ -56,16 +56,12 @@ class TextClassificationTask:
     def encode(
         self, config: TextClassification, corpus: Corpus, tokenizer: Tokenizer, reporter: Reporter
     ) -> Encoded:
+        from qkvae.tasks.reading import say_cuts
         from qkvae.tasks.text_classification.corpus import encode_corpus
 
         reporter.say("encoding the texts")
         encoded = encode_corpus(corpus, tokenizer, config.data)
-        longest = config.data.max_length
-        for part, count in (("training", encoded.cut), ("validation", encoded.valid_cut)):
-            if count:
-                reporter.say(
-                    f"note: {count:,} {part} texts have more than {longest} tokens: their ends are cut"
-                )
+        say_cuts(reporter, encoded.cut, encoded.valid_cut, config.data.max_length)
         return encoded
 
     def summary(self, corpus: Corpus, tokenizer: Tokenizer) -> str:

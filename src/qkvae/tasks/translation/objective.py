@@ -69,9 +69,8 @@ class TranslationObjective:
         source, target = batch.source.repeat(2, 1), batch.target_in.repeat(2, 1)
         both = self.seq2seq.features(source, target, batch.source_lengths.repeat(2))
         features, weight = both.view(2, *real.shape, -1)[:, real], head.weight
-        if (
-            self.seq2seq.settings.head == "affine"
-        ):  # the bias as the weight of one more channel, which is always 1
+        if self.seq2seq.settings.head == "affine":
+            # The bias is the weight of one more channel, which is always 1.
             features = torch.nn.functional.pad(features, (0, 1), value=1.0)
             weight = torch.cat([weight, head.bias[:, None]], 1)
         total, nll = consistent_cross_entropy(features, weight, targets, self.smoothing, self.consistency)
