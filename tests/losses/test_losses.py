@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from qkvae import losses
-from qkvae.losses import consistent_cross_entropy, cross_entropy, projected_cross_entropy
+from qkvae.losses import consistent_cross_entropy, cross_entropy, projected_cross_entropy, tokens
 
 
 def case(rows: int, dim: int, vocab: int, scale: float = 1.0, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,7 +172,7 @@ def test_the_full_logits_are_never_held(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(torch, "softmax", watched)
     projected(*case(2000, 4, 9), 0.1)
-    assert max(widest) == losses._CHUNK
+    assert max(widest) == tokens._CHUNK
     assert sum(widest) == 2000
 
 
