@@ -15,7 +15,7 @@ from qkvae.nn.feedforward import FeedForward
 from qkvae.nn.masks import EVERYTHING, Mask
 from qkvae.nn.multihead import CrossAttention, SelfAttention
 from qkvae.nn.norms import make_norm
-from qkvae.nn.positions import make_bias
+from qkvae.nn.positions import Rotation, make_bias
 from qkvae.nn.taps import Tap
 
 
@@ -57,9 +57,10 @@ class PreNormBlock(Block):
         memory: Memory | None = None,
         past: Past | None = None,
         offset: int = 0,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b n d"]:
         x = self.residual_pre(x)
-        x = self.add(x, self.attention(self.norm1(x), mask, bias, past, offset))
+        x = self.add(x, self.attention(self.norm1(x), mask, bias, past, offset, rotation))
         if memory is not None:
             x = self.add(x, self.cross_attention(self.norm2(x), memory))
         x = self.residual_mid(x)
@@ -84,9 +85,10 @@ class PostNormBlock(Block):
         memory: Memory | None = None,
         past: Past | None = None,
         offset: int = 0,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b n d"]:
         x = self.residual_pre(x)
-        x = self.norm1(self.add(x, self.attention(x, mask, bias, past, offset)))
+        x = self.norm1(self.add(x, self.attention(x, mask, bias, past, offset, rotation)))
         if memory is not None:
             x = self.norm2(self.add(x, self.cross_attention(x, memory)))
         x = self.residual_mid(x)
@@ -118,6 +120,7 @@ class Stack(nn.Module):
         mask: Mask = EVERYTHING,
         memories: list[Memory] | None = None,
         cache: Cache | None = None,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b n d"]:
         """With a cache, x continues the sequence that the cache remembers."""
         offset = 0 if cache is None else cache.length
@@ -130,7 +133,7 @@ class Stack(nn.Module):
         for i, block in enumerate(self.blocks):
             memory = None if memories is None else memories[i]
             past = None if cache is None else cache.pasts[i]
-            x = block(x, mask, bias, memory, past, offset)
+            x = block(x, mask, bias, memory, past, offset, rotation)
         return self.norm(x)
 
     def remember(self, encoded: Float[Tensor, "b n d"], mask: Mask) -> list[Memory]:

@@ -9,7 +9,7 @@ from qkvae.config import Block
 from qkvae.nn import attention as A
 from qkvae.nn.cache import Memory, Past
 from qkvae.nn.masks import EVERYTHING, Mask
-from qkvae.nn.positions import Rotary, make_rotary
+from qkvae.nn.positions import Rotary, Rotation, make_rotary
 from qkvae.nn.projection import Projection
 from qkvae.nn.taps import Tap
 
@@ -87,12 +87,16 @@ class SelfAttention(HeadMixer):
         bias: Tensor | None = None,
         past: Past | None = None,
         offset: int = 0,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "b n d"]:
+        """A ``rotation`` that is told takes the place of rotary positions one after the other."""
         # While decoding, neighbouring rows are a sentence's hypotheses: side by side they share their keys.
         beam = 1 if past is None else len(x) // len(past.keys)
         together = x if beam == 1 else x.view(-1, beam, x.shape[-1])
         queries, keys, values = (split_heads(part, self.width) for part in self.qkv(together))
-        if self.rotary is not None:
+        if rotation is not None:
+            queries, keys = rotation(queries), rotation(keys)
+        elif self.rotary is not None:
             queries, keys = _turn(self.rotary, queries, offset, beam), _turn(self.rotary, keys, offset, beam)
         if past is not None:
             known = past.append(keys, values, offset * beam)

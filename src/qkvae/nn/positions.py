@@ -8,11 +8,11 @@ tell place 256 from 257; what they are added to or multiplied with is rounded af
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from qkvae.config import Block
@@ -28,9 +28,17 @@ def sinusoids(length: int, dim: int, base: float = 10000.0) -> Float[Tensor, "le
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
             [0.8415, 0.5403, 0.0100, 0.9999]])
     """
-    places = torch.arange(length, dtype=torch.float64)[:, None]
+    return waves(torch.arange(length), dim, base)
+
+
+def waves(places: Shaped[Tensor, " length"], dim: int, base: float = 10000.0) -> Float[Tensor, "length dim"]:
+    """`sinusoids` at any places, which may lie between two whole ones.
+
+    >>> waves(torch.tensor([0.5]), 2)
+    tensor([[0.4794, 0.8776]])
+    """
     rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float64) * (-math.log(base) / dim))
-    angles = places * rates
+    angles = places.double()[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim].float()
 
 
@@ -117,10 +125,7 @@ class Rotary(nn.Module):
     def forward(self, x: Float[Tensor, "b h n w"], offset: int = 0) -> Float[Tensor, "b h n w"]:
         end = offset + x.shape[2]
         self._upto(end)
-        cosines, sines = self.cosines[offset:end], self.sines[offset:end]
-        if torch.is_grad_enabled() and x.requires_grad:
-            return cast("Tensor", _Turn.apply(x, cosines, sines))
-        return _turned(x, cosines, sines)
+        return Rotation(self.cosines[offset:end], self.sines[offset:end])(x)
 
     def moved_back(self, x: Float[Tensor, "b h n w"], places: int) -> Float[Tensor, "b h n w"]:
         """What `forward` made for some places, as it would have made it for places so much earlier.
@@ -136,6 +141,24 @@ class Rotary(nn.Module):
         if end > len(self.cosines):
             with torch.inference_mode(False):  # as above
                 self._tabulate(2 * end, self.cosines.dtype, self.cosines.device)
+
+
+class Rotation(NamedTuple):
+    """The angles by which queries and keys are turned: for each place and channel, in all rows or in each.
+
+    >>> half = torch.full((1, 2), torch.pi)
+    >>> Rotation(half.cos(), half.sin() * torch.tensor([-1.0, 1.0]))(torch.ones(1, 1, 1, 2)).round()
+    tensor([[[[-1., -1.]]]])
+    """
+
+    cosines: Float[Tensor, "*rows n w"]
+    sines: Float[Tensor, "*rows n w"]
+    """The first half of the channels with a minus sign."""
+
+    def __call__(self, x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b h n w"]:
+        if torch.is_grad_enabled() and x.requires_grad:
+            return cast("Tensor", _Turn.apply(x, self.cosines, self.sines))
+        return _turned(x, self.cosines, self.sines)
 
 
 def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
