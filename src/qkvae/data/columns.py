@@ -11,6 +11,7 @@ from typing import Any
 
 from qkvae.data.files import Lines, TextFile, missing_column
 from qkvae.data.pairs import Tally
+from qkvae.data.stories import is_story, story_rows
 from qkvae.data.tables import column_number, json_cells, records, shortened
 
 TABLES = (".tsv", ".csv", ".txt", ".jsonl", ".parquet")
@@ -71,6 +72,8 @@ def labelled_rows(file: TextFile, columns: Columns, tally: Tally) -> Iterator[Ro
         return _named(_json_rows(Lines(file, tally)), columns, file.name, tally)
     if file.suffix == ".parquet":
         return _parquet_rows(file, columns, tally)
+    if file.suffix == ".txt" and is_story(file):
+        return _named(story_rows(Lines(file, tally)), columns, file.name, tally)
     return _delimited_rows(Lines(file, tally), columns)
 
 

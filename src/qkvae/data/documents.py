@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from qkvae.data.files import SNIFF, TextFile, decoded, locate, read_whole, refuse_binary, zip_members
+from qkvae.data.archives import member_names
+from qkvae.data.files import SNIFF, TextFile, decoded, locate, read_whole, refuse_binary
 from qkvae.data.pairs import BLOCK, EXAMPLES, Note, Tally
 from qkvae.data.splits import chosen_by_hash, source_hashes
 from qkvae.data.text_column import TABLES, text_rows
@@ -236,7 +237,7 @@ def _whole(file: TextFile, name: str, tally: Tally) -> str:
 def files_below(path: Path) -> Iterator[tuple[TextFile, str]]:
     """The files of a folder or zip that are not hidden, with their names in it, in the order of these."""
     if not path.is_dir():
-        for member in sorted(zip_members(path)):
+        for member in sorted(member_names(path)):
             yield TextFile(path, member), member
         return
     found: list[tuple[str, Path]] = []

@@ -1,40 +1,28 @@
-"""Text files read safely: plain, .gz, .xz or inside a .zip; UTF-8 or refused; one line at a time."""
+"""Text files read safely: plain, .gz, .xz or inside an archive; UTF-8 or refused; one line at a time."""
 
 from __future__ import annotations
 
 import difflib
-import gzip
 import io
-import lzma
 import os
-import re
-import zipfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from qkvae.config.names import nearest
+from qkvae.data.archives import COMPRESSIONS, DAMAGE, damaged, members_called, open_bytes, split_member
 from qkvae.data.pairs import Tally
 
 LONGEST_LINE = 100_000
 """Bytes; a longer line is no sentence: it is dropped and counted."""
 
-FREE_EXPANSION = 64 * 2**20
-"""Bytes that any compressed file may unfold to, however small it is."""
-
-LARGEST_EXPANSION = 200
-"""Beyond that, a compressed file may unfold to at most this many times its size (text reaches about 10)."""
-
 SNIFF = 64 * 1024
-COMPRESSIONS = (".gz", ".xz")
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text to read: a file, or the ``member`` of a zip file."""
+    """A text to read: a file, or the ``member`` of an archive."""
 
     path: Path
     member: str | None = None
@@ -71,6 +59,20 @@ def locate(name: str | os.PathLike[str]) -> Path:
                 raise FileNotFoundError(f'{path} does not exist: did you mean "{folder / close[0]}"?')
     looked = f", nor under QKVAE_DATA={shelf}" if len(places) > 1 else ""
     raise FileNotFoundError(f"{path} does not exist{looked}: check the spelling and the folder you are in")
+
+
+def inside_archive(name: str) -> list[TextFile]:
+    """The members of an archive that a path leads to, as ``sets.tar.xz/*_train.txt``; none if it leads into
+    no archive.
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such archive, or no such member in it.
+    """
+    inside = split_member(name)
+    if inside is None or Path(name).exists():
+        return []
+    path = locate(inside[0])
+    return [TextFile(path, member) for member in members_called(path, inside[1])]
 
 
 class Lines:
@@ -125,37 +127,6 @@ class Lines:
             yield text
 
 
-def zip_members(path: Path) -> list[str]:
-    """The names of the data files in a zip: no folders, no read-me, licence or hidden files.
-
-    Raises:
-        ValueError: it is no zip file, a member is encrypted, or its name would leave the folder it is
-            unpacked to.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise ValueError(
-            f"{path.name} is no zip file, or damaged ({error}): copy or download it again"
-        ) from error
-    names: list[str] = []
-    for member in members:
-        parts = re.split(r"[/\\]", member.filename)
-        if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            raise ValueError(
-                f'{path.name} holds "{member.filename}", a name that leaves its folder: not a data set'
-            )
-        plain = parts[-1].lower()
-        hidden = any(part.startswith((".", "__")) for part in parts)
-        if member.is_dir() or hidden or plain.startswith(("readme", "license", "licence", "copying")):
-            continue
-        if member.flag_bits & 1:
-            raise ValueError(f"{path.name} is encrypted: unpack it first")
-        names.append(member.filename)
-    return names
-
-
 def read_whole(file: TextFile) -> bytes:
     """All bytes of a file, decompressed, whatever its lines.
 
@@ -204,11 +175,9 @@ def opened(file: TextFile) -> Generator[io.BufferedReader]:
     """
     with ExitStack() as stack:
         try:
-            yield _open(file, stack)
-        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-            raise ValueError(
-                f"{file.name} is damaged or cut short ({error}): copy or download it again"
-            ) from error
+            yield open_bytes(file.path, file.member, stack)
+        except DAMAGE as error:
+            raise damaged(file.name, error) from error
 
 
 def decoded(raw: bytes, name: str, tally: Tally, before: int = 0) -> str:
@@ -232,54 +201,6 @@ def decoded(raw: bytes, name: str, tally: Tally, before: int = 0) -> str:
         line = raw[start:].split(b"\n", 1)[0]
         message = _not_utf8(name, number, line, error.start - start, raw[start : start + SNIFF])
         raise ValueError(message) from error
-
-
-class _Guarded(io.RawIOBase):
-    """A decompressed stream that refuses to unfold beyond its limit."""
-
-    def __init__(self, stream: io.BufferedIOBase, limit: int, name: str) -> None:
-        self._stream, self._limit, self._name, self._count = stream, limit, name, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._count += len(data)
-        if self._count > self._limit:
-            raise ValueError(
-                f"{self._name} unfolds to more than {self._limit // 2**20:,} MiB, over {LARGEST_EXPANSION} "
-                "times its size, as a decompression bomb does: unpack it yourself if you trust it"
-            )
-        return len(data)
-
-
-def _open(file: TextFile, stack: ExitStack) -> io.BufferedReader:
-    try:
-        if file.member is None:
-            stream = stack.enter_context(file.path.open("rb"))
-            size = file.path.stat().st_size
-        else:
-            archive = stack.enter_context(zipfile.ZipFile(file.path))
-            size = archive.getinfo(file.member).compress_size
-            member = cast(io.BufferedIOBase, stack.enter_context(archive.open(file.member)))
-            stream = _limited(member, size, file.name)
-    except (NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{file.name} cannot be unpacked ({error}): unpack it first") from error
-    head = stream.peek(6)
-    if head.startswith(b"\x1f\x8b"):
-        return _limited(
-            cast(io.BufferedIOBase, stack.enter_context(gzip.GzipFile(fileobj=stream))), size, file.name
-        )
-    if head.startswith(b"\xfd7zXZ\x00"):
-        return _limited(cast(io.BufferedIOBase, stack.enter_context(lzma.LZMAFile(stream))), size, file.name)
-    return stream
-
-
-def _limited(stream: io.BufferedIOBase, size: int, name: str) -> io.BufferedReader:
-    limit = max(FREE_EXPANSION, LARGEST_EXPANSION * size)
-    return io.BufferedReader(_Guarded(stream, limit, name), 256 * 1024)
 
 
 def _skip_line(stream: io.BufferedReader) -> int:

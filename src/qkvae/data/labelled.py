@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from qkvae.data.columns import TABLES, Columns, labelled_rows
-from qkvae.data.files import TextFile, locate, missing_column, read_head, zip_members
-from qkvae.data.folders import filed_texts, is_packed, split_member
+from qkvae.data.columns import Columns
+from qkvae.data.labelled_rows import labelled_items, told_columns
 from qkvae.data.pairs import EXAMPLES, Note, Tally
 from qkvae.data.sources import scrubbed
 from qkvae.data.splits import chosen_by_hash, source_hashes
@@ -28,8 +26,6 @@ Label = str | tuple[str, ...]
 """One label as it was written, or several."""
 
 Name = str | os.PathLike[str]
-Item = tuple[int, Any, Any, Any]
-"""Line, text, label, second text."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +106,9 @@ def read_labelled(
 
     Each of ``paths`` is a table (.tsv, .csv, .jsonl, .parquet, .txt with tabs; see
     ``columns.labelled_rows`` for ``text``, ``label`` and ``pair`` by name or by number from 0), a folder
-    per class with one text file per example (also packed as .zip or .tar), or one table inside a zip
-    (``cola.zip/raw/train.tsv``).  Text may be compressed (.gz, .xz).  A path that does not exist as given
+    per class with one text file per example (also packed as .zip or .tar), stories with questions in the
+    format of bAbI (.txt, see ``stories``), or files inside a zip or tar (``cola.zip/raw/train.tsv``,
+    ``babi.tar.xz/*_train.txt``).  Text may be compressed (.gz, .xz).  A path that does not exist as given
     is looked for under the folder ``QKVAE_DATA``.
 
     With a ``separator`` a label is several, separated by it; in .jsonl and .parquet a list is several, too.
@@ -125,8 +122,8 @@ def read_labelled(
             there, and whatever is no UTF-8 text; one line with place and cure.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "films.tsv"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "films.tsv"
         >>> rows = "".join(f"film {n} was good\\t{n % 2}\\n" for n in range(20))
         >>> _ = path.write_text(rows, encoding="utf-8")
         >>> films = read_labelled(path, text=0, label=1)
@@ -138,9 +135,9 @@ def read_labelled(
     names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not names:
         raise ValueError("no path is given: give a table, or a folder with one folder per class")
-    columns = Columns(*(None if column is None else str(column) for column in (text, label, pair)))
-    tally = Tally()
-    reader = _Reader(separator, pair is not None, tally)
+    asked = Columns(*(None if column is None else str(column) for column in (text, label, pair)))
+    columns, tally = told_columns(names, asked), Tally()
+    reader = _Reader(separator, columns.pair is not None, tally)
     for name in names:
         reader.read(name, columns)
     found = reader.found(tuple(names))
@@ -162,7 +159,7 @@ class _Reader:
         self._files: list[str] = []
 
     def read(self, name: str, columns: Columns) -> None:
-        for file_name, items in _items(name, columns, self._tally):
+        for file_name, items in labelled_items(name, columns, self._tally):
             self._files.append(file_name)
             for line, text, label, second in items:
                 self._add(f"{file_name}:{line}", line, text, label, second)
@@ -208,56 +205,6 @@ class _Reader:
         )
         object.__setattr__(whole, "notes", (*whole.notes, *_duplicates(whole)))
         return whole
-
-
-def _items(name: str, columns: Columns, tally: Tally) -> Iterator[tuple[str, Iterator[Item]]]:
-    """What a path holds: the name of each file, and its rows."""
-    inside = split_member(name)
-    if inside is not None and not Path(name).exists():
-        path, member = locate(inside[0]), inside[1]
-        known = zip_members(path)
-        fitting = [each for each in known if each == member or each.endswith("/" + member)]
-        if len(fitting) != 1:
-            raise missing_column(path.name, member, known)
-        file = TextFile(path, fitting[0])
-    else:
-        path = locate(name)
-        tables = _tables_in(path) if path.suffix.lower() == ".zip" else []
-        if len(tables) > 1:
-            shown = ", ".join(table.member or "" for table in tables)
-            raise ValueError(
-                f"{path.name} holds {len(tables)} tables: add the one to read, as in "
-                f"{path.name}/{tables[0].member} ({shown})"
-            )
-        if path.is_dir() or is_packed(path) or (path.suffix.lower() == ".zip" and not tables):
-            yield from _filed(path, columns, tally)
-            return
-        file = tables[0] if tables else TextFile(path)
-    if file.suffix not in TABLES:
-        raise ValueError(
-            f"{file.name} is no table: give .tsv, .csv, .jsonl or .parquet, or a folder per class"
-        )
-    if file.suffix == ".txt" and b"\t" not in read_head(file).split(b"\n", 1)[0]:
-        raise ValueError(f"{file.name} has no tab in its first line: save the table as .tsv or .csv")
-    rows = labelled_rows(file, columns, tally)
-    yield (
-        file.name,
-        ((line, cells[0], cells[1], cells[2] if len(cells) > 2 else None) for line, cells in rows),
-    )
-
-
-def _tables_in(path: Path) -> list[TextFile]:
-    files = [TextFile(path, member) for member in zip_members(path)]
-    return [file for file in files if file.suffix in TABLES and file.suffix != ".txt"]
-
-
-def _filed(path: Path, columns: Columns, tally: Tally) -> Iterator[tuple[str, Iterator[Item]]]:
-    if columns != Columns():
-        raise ValueError(
-            f"{path.name} is a folder per class, which has no columns: leave text, label and pair out"
-        )
-    for filed in filed_texts(path, tally):
-        yield f"{path.name}/{filed.name}", iter([(1, filed.text, filed.label, None)])
 
 
 def _label(cell: Any, separator: str | None, where: str) -> Label:
@@ -311,7 +258,8 @@ def _duplicates(found: Labelled) -> Iterable[Note]:
 def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled]:
     """Split into (train, valid) by where the hash of the normalised text falls, see ``splits.split_pairs``.
 
-    Equal texts fall on one side, whatever their labels and second texts.
+    Equal texts fall on one side, whatever their labels and second texts, and of pairs also those whose first
+    texts only go on: all questions about one story.
 
     Raises:
         ValueError: the fraction is not inside (0, 1), or there are fewer than two different texts.
@@ -323,7 +271,7 @@ def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")
-    hashes = source_hashes(found.texts)
+    hashes = source_hashes(found.texts if found.pairs is None else _beginnings(found.texts))
     if len(np.unique(hashes)) < 2:
         raise ValueError(f"{len(found)} texts, all the same, cannot be split: give at least two")
     chosen = chosen_by_hash(hashes, fraction)
@@ -337,3 +285,16 @@ def fingerprint_labelled(found: Labelled) -> str:
     for row in zip(found.texts, found.labels, seconds, strict=True):
         digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def _beginnings(texts: list[str]) -> list[str]:
+    """Each text, or where it goes on from the one before it, what that began with.
+
+    >>> _beginnings(["A.", "A. B.", "A. B.", "C."])
+    ['A.', 'A.', 'A.', 'C.']
+    """
+    found: list[str] = []
+    for place, text in enumerate(texts):
+        goes_on = place > 0 and text.startswith(texts[place - 1])
+        found.append(found[-1] if goes_on else text)
+    return found

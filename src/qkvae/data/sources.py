@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qkvae.data.files import Lines, TextFile, locate, missing_column, zip_members
+from qkvae.data.archives import member_names
+from qkvae.data.files import Lines, TextFile, locate, missing_column
 from qkvae.data.hub import data_set_rows, is_data_set
 from qkvae.data.pairs import EXAMPLES, Note, Pairs, Tally
 from qkvae.data.tables import TABLES, table_rows
@@ -138,7 +139,7 @@ def _unzipped(
 ) -> tuple[list[TextFile], str | None, str | None]:
     """The one table or the two aligned texts in a zip; of texts, ``source`` and ``target`` name the last
     suffixes."""
-    files = [TextFile(path, member) for member in zip_members(path)]
+    files = [TextFile(path, member) for member in member_names(path)]
     tables = [file for file in files if file.suffix in TABLES]
     if len(tables) == 1:
         return tables, source, target

@@ -1,18 +1,22 @@
-"""Questions over contexts, in the format of SQuAD 1.1 and 2.0, with answers at exact character offsets."""
+"""Questions over contexts, with answers at exact character offsets: SQuAD 1.1 and 2.0, QAMR, stories."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
-from qkvae.data.files import Lines, TextFile, decoded, locate, read_whole, zip_members
+from qkvae.data.archives import member_names
+from qkvae.data.files import Lines, TextFile, decoded, inside_archive, locate, read_whole
 from qkvae.data.pairs import Note, Tally
+from qkvae.data.qamr import qamr_questions
 from qkvae.data.splits import chosen_by_hash, source_hashes
+from qkvae.data.stories import is_story, story_rows
 from qkvae.data.tables import json_cells, shortened
 
 MINIMUM_QUESTIONS = 10
@@ -84,13 +88,14 @@ class Questions:
 def read_squad(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, minimum: int = MINIMUM_QUESTIONS
 ) -> Questions:
-    """Read questions in SQuAD's format.
+    """Read questions in the format of SQuAD, or in that of QAMR or bAbI.
 
     Each of ``paths`` is a .json file ``{"data": [{"paragraphs": [{"context", "qas": [{"id", "question",
     "answers": [{"text", "answer_start"}], "is_impossible"}]}]}]}`` (Rajpurkar et al. 2016, 2018), or a .jsonl
     file with one object ``{"id", "question", "context", "answers": {"text": […], "answer_start": […]}}`` per
     line; also compressed (.gz, .xz) or alone in a .zip.  Offsets count characters (code points), so contexts
-    are kept exactly as they are.
+    are kept exactly as they are.  A .tsv is read as QAMR's (see ``qamr``), a .txt as stories (see
+    ``stories``), whose answers stand where their word was said last.
 
     Counted and named in ``notes``: answers whose text does not stand at its offset (a question left without
     any is not trained on, but still evaluated), ids given twice (the later ones get a number), questions
@@ -115,7 +120,8 @@ def read_squad(
     names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     gathered = _Gathered()
     for name in names:
-        gathered.read(_file(name))
+        for file in _files(name):
+            gathered.read(file)
     found = Questions(gathered.contexts, gathered.questions, gathered.tally.notes(), tuple(names))
     label = " and ".join(os.path.basename(name) for name in names)
     if len(found) < minimum:
@@ -127,19 +133,33 @@ def read_squad(
     return found
 
 
-def _file(name: str) -> TextFile:
-    path = locate(name)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the .json file of the questions")
-    file = TextFile(path)
-    if path.suffix.lower() == ".zip":
-        members = [member for member in zip_members(path) if member.lower().endswith((".json", ".jsonl"))]
-        if len(members) != 1:
-            raise ValueError(f"{path.name} holds {len(members)} .json files, but must hold one: unpack it")
-        file = TextFile(path, members[0])
-    if file.suffix not in (".json", ".jsonl"):
-        raise ValueError(f"{file.name} is no .json or .jsonl file: give questions in the format of SQuAD")
-    return file
+def _files(name: str) -> list[TextFile]:
+    files = inside_archive(name)
+    if not files:
+        path = locate(name)
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: give the .json file of the questions")
+        files = [TextFile(path)]
+        if path.suffix.lower() == ".zip":
+            inside = [each for each in member_names(path) if each.lower().endswith((".json", ".jsonl"))]
+            if len(inside) != 1:
+                raise ValueError(f"{path.name} holds {len(inside)} .json files, but must hold one: unpack it")
+            files = [TextFile(path, inside[0])]
+    for file in files:
+        if file.suffix not in _NOWHERE and not (file.suffix == ".txt" and is_story(file)):
+            raise ValueError(
+                f"{file.name} is no .json or .jsonl file, nor a story: give questions in the format of "
+                "SQuAD, QAMR (.tsv) or bAbI (.txt)"
+            )
+    return files
+
+
+_NOWHERE = {
+    ".json": "answers do not stand at their answer_start and are not trained on",
+    ".jsonl": "answers do not stand at their answer_start and are not trained on",
+    ".tsv": "answers are no single stretch of their sentence and are not trained on",
+}
+"""What is said of answers without a place."""
 
 
 class _Gathered:
@@ -161,9 +181,12 @@ class _Gathered:
             if not question.strip() or not context.strip():
                 self.tally.add("empty", "questions without a text or a context were dropped", where)
                 continue
-            self._add(str(asked.get("id", where)), question.strip(), context, answers)
+            nowhere = _NOWHERE.get(file.suffix, "answers do not stand in their story and are not trained on")
+            self._add(str(asked.get("id", where)), question.strip(), context, answers, nowhere)
 
-    def _add(self, name: str, question: str, context: str, answers: list[tuple[str, int]]) -> None:
+    def _add(
+        self, name: str, question: str, context: str, answers: list[tuple[str, int]], nowhere: str
+    ) -> None:
         tally = self.tally
         if name in self._ids:
             tally.add("id again", "ids were given twice; a number was added to the later ones", name)
@@ -171,8 +194,7 @@ class _Gathered:
         self._ids.add(name)
         standing = [(start, start + len(text)) for text, start in answers if _stands(text, start, context)]
         if len(standing) < len(answers):
-            what = "answers do not stand at their answer_start and are not trained on"
-            tally.add("misplaced answer", what, name, len(answers) - len(standing))
+            tally.add("misplaced answer", nowhere, name, len(answers) - len(standing))
         if answers and not standing:
             tally.add("not trained on", "questions are not trained on: none of their answers stands", name)
         if not answers:
@@ -190,6 +212,16 @@ def _stands(text: str, start: int, context: str) -> bool:
 
 def _asked(file: TextFile, tally: Tally) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every question as it stands in the file: where, its context, its fields."""
+    if file.suffix == ".tsv":
+        yield from qamr_questions(file, tally)
+        return
+    if file.suffix == ".txt":
+        for number, row in story_rows(Lines(file, tally)):
+            said, answer = row["story"], row["answer"]
+            found = [each.start() for each in re.finditer(rf"\b{re.escape(answer)}\b", said)]
+            answers = [{"text": answer, "answer_start": found[-1] if found else -1}]
+            yield f"{file.name}: line {number}", said, {"question": row["question"], "answers": answers}
+        return
     if file.suffix == ".jsonl":
         for number, line in enumerate(Lines(file, tally), 1):
             if line is not None and line.strip():

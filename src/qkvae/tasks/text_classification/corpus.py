@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from qkvae.config import LabelledData
+from qkvae.data.archives import is_packed
 from qkvae.data.default_labelled import default_labelled
 from qkvae.data.encoded import Sentences, encode_texts
-from qkvae.data.folders import is_packed
 from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
