@@ -9,7 +9,8 @@ from pathlib import Path
 from qkvae.config import Block, Generation, Optimizer, Seq2Seq, Training, Translation, TranslationData
 from qkvae.data.pairs import Pairs
 from qkvae.models import build
-from qkvae.tasks.translation.corpus import Corpus, encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.corpus import Corpus
+from qkvae.tasks.translation.corpus import encode_corpus, read_corpus, train_tokenizer
 from qkvae.tasks.translation.objective import TranslationObjective
 
 

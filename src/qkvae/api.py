@@ -9,17 +9,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.data.findings import Report
-from qkvae.data.tokenizer import Tokenizer
 from qkvae.loaded import LoadedRun, Paths, data_settings, listed, load
 from qkvae.models import build
-from qkvae.run import Mismatch, Run
+from qkvae.run import Run
 from qkvae.run.manifest import Manifest
 from qkvae.run.place import require_free
-from qkvae.tasks import Task, find_task
-from qkvae.tasks.task import Corpus
-from qkvae.train.base import Base, asked_of, configured, fitted, give, read_base, same_base
+from qkvae.tasks import find_task
+from qkvae.tasks.preparing import Prepared, prepare, prepare_again
+from qkvae.train.base import Base, asked_of, configured, give, read_base
 from qkvae.train.device import Machine, choose_machine, keep_freed_memory, same_machine
 from qkvae.train.ending import is_finished, reserved
 from qkvae.train.loop import Loop
@@ -27,7 +28,7 @@ from qkvae.train.plan import Plan, plans_of
 from qkvae.train.processes import Processes, joined
 from qkvae.train.progress import Reporter, make_reporter
 from qkvae.train.sinks import require_sink
-from qkvae.train.words import Words, begin_with, read_words
+from qkvae.train.words import begin_with
 
 
 def train(
@@ -60,7 +61,7 @@ def train(
         ValueError: something the user must mend; the message says what and how.
         KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
     """
-    begun = time.monotonic()
+    begun, kind = time.monotonic(), find_task(task)
     begins = read_base(base) if base is not None else None
     config = _configured(task, data, minutes, steps, begins)
     out = Path(out) if out is not None else Path("runs") / task
@@ -68,7 +69,6 @@ def train(
         raise ValueError(
             f"{out} is where the training begins, and cannot be where it ends: give another --out"
         )
-    kind = find_task(task)
     with joined() as processes:
         if processes.leads:
             require_free(out, overwrite)
@@ -76,37 +76,19 @@ def train(
         replayed = Run.open(replay, task) if replay is not None and processes.leads else None
         plans = _plans(replayed) if replayed is not None else None
         reporter = make_reporter(quiet or not processes.leads)
-        corpus = _read(kind, config, reporter, processes)
-        learned = _tokenizer(kind, config, corpus, begins, reporter) if processes.leads else None
-        tokenizer = _told(learned, processes)
-        examples = kind.encode(config, corpus, tokenizer, reporter)
-        config = kind.filled(config, corpus, tokenizer)
-        if begins is not None:
-            config = replace(config, model=fitted(begins, config.model))
-        words = read_words(config, tokenizer, begins, reporter)
+        prepared = prepare(kind, config, begins, processes, reporter)
         run = None
         if processes.leads:
-            # Other arithmetic gives other bits, so a run is repeated on what it was made on.
-            if replayed is not None:
-                machine = same_machine(replayed.resolved.get("machine", {}), processes)
-            else:
-                machine = choose_machine(config.training, processes)
             resolved = {
-                "machine": asdict(machine),
-                "command": _command(task, config, out, processes, begins),
+                **_begun(prepared, replayed, plans, processes),
+                "command": _command(task, prepared.config, out, processes, begins),
                 "licence": licence,
-                "replay": [plan.record() for plan in plans] if plans else None,
             }
-            if begins is not None:
-                resolved["from"] = begins.record()
-            if words is not None:
-                resolved["words"] = words.record()
             # Only now, when nothing of the user's can be wrong any more, may an old run make room.
-            run = Run.create(out, task, config, overwrite, resolved)
-            _keep(run, tokenizer, corpus)
-        run = _shared(run, processes)
-        summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins, words)
+            run = Run.create(out, task, prepared.config, overwrite, resolved)
+            prepared.keep(run)
+            reporter.say(f"the run is written to {out}")
+        return _continue(_shared(run, processes), prepared, processes, reporter, begun)
 
 
 def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
@@ -124,25 +106,8 @@ def resume(path: str | Path, *, quiet: bool = False) -> LoadedRun:
         if processes.told(processes.leads and is_finished(run)):
             reporter.say(f"{run.path} is finished: nothing is left to train")
             return LoadedRun(run)
-        kind, config = find_task(run.task), run.config
-        corpus = _read(kind, config, reporter, processes)
-        begins = None
-        if processes.leads:
-            if "from" in run.resolved and not (run.is_prepared and run.has_state):
-                begins = same_base(run.resolved["from"])
-            if not run.is_prepared:
-                _keep(run, _tokenizer(kind, config, corpus, begins, reporter), corpus)
-            run.check_data(corpus.fingerprint)
-        tokenizer = _told(run.tokenizer if processes.leads else None, processes)
-        if tokenizer is not None and len(tokenizer) != config.model.vocab:
-            raise Mismatch(
-                f"{run.path / 'config.json'}: model.vocab is {config.model.vocab}, but tokenizer.json has "
-                f"{len(tokenizer)} tokens: put both files back as they were"
-            )
-        examples = kind.encode(config, corpus, tokenizer, reporter)
-        words = read_words(config, tokenizer, begins, reporter, run.resolved.get("words"))
-        summary = kind.summary(corpus, tokenizer)
-        return _continue(run, summary, tokenizer, examples, processes, reporter, begun, begins, words)
+        prepared = prepare_again(run, processes, reporter)
+        return _continue(run, prepared, processes, reporter, begun)
 
 
 def compare(
@@ -158,7 +123,7 @@ def compare(
         raise ValueError(
             f"{first} is a run of {a.run.task} and {second} one of {b.run.task}: give two runs of one task"
         )
-    found = a.task.compare(a.answerer, b.answerer, data_settings(a.run.task, paths, columns))
+    found = a.task.compare(a.answerer, b.answerer, a.config, data_settings(a.run.task, paths, columns))
     return {"runs": [str(first), str(second)], **found}
 
 
@@ -189,37 +154,24 @@ def _plans(run: Run) -> list[Plan]:
     return plans
 
 
-def _read(task: Task, config: Any, reporter: Reporter, processes: Processes) -> Corpus:
-    """The user's data; what was handled in them is said.  The first process reads before the others, which
-    find what it downloads.
-
-    Raises:
-        ValueError: another machine has other data.
-    """
-    first: Corpus | None = task.read(config, reporter) if processes.leads else None
-    known = processes.told(None if first is None else first.fingerprint)
-    corpus: Corpus = task.read(config, reporter) if first is None else first
-    if corpus.fingerprint != known:
-        raise ValueError(
-            f"process {processes.rank} reads data of fingerprint {corpus.fingerprint}, but the first one "
-            f"has {known}: put the same files under the same paths on every machine"
-        )
-    for note in corpus.notes:
-        reporter.say(f"note: {note}")
-    return corpus
-
-
-def _tokenizer(
-    task: Task, config: Any, corpus: Corpus, base: Base | None, reporter: Reporter
-) -> Tokenizer | None:
-    """What turns the examples into numbers: learned from them, or the base's."""
-    return base.tokenizer if base is not None else task.learn(config, corpus, reporter)
-
-
-def _told(tokenizer: Tokenizer | None, processes: Processes) -> Tokenizer | None:
-    """The tokenizer of the first process."""
-    text = processes.told(None if tokenizer is None else tokenizer.to_json())
-    return tokenizer if processes.leads or text is None else Tokenizer.from_json(text)
+def _begun(
+    prepared: Prepared, replayed: Run | None, plans: list[Plan] | None, processes: Processes
+) -> dict[str, Any]:
+    """What a run remembers of how it was begun."""
+    # Other arithmetic gives other bits, so a run is repeated on what it was made on.
+    if replayed is not None:
+        machine = same_machine(replayed.resolved.get("machine", {}), processes)
+    else:
+        machine = choose_machine(prepared.config.training, processes)
+    found: dict[str, Any] = {
+        "machine": asdict(machine),
+        "replay": [plan.record() for plan in plans] if plans else None,
+    }
+    if prepared.base is not None:
+        found["from"] = prepared.base.record()
+    if prepared.words is not None:
+        found["words"] = prepared.words.record()
+    return found
 
 
 def _shared(run: Run | None, processes: Processes) -> Run:
@@ -235,55 +187,30 @@ def _shared(run: Run | None, processes: Processes) -> Run:
     return Run(Path(facts["path"]), Manifest(task=facts["task"], config=config, resolved=facts["resolved"]))
 
 
-def _keep(run: Run, tokenizer: Tokenizer | None, corpus: Corpus) -> None:
-    """Write what was learned and what is known of the data."""
-    if tokenizer is not None:
-        run.save_tokenizer(tokenizer)
-    begun = {name: run.resolved[name] for name in ("from", "words") if name in run.resolved}
-    run.save_passport({**corpus.passport, **begun})
-
-
 def _continue(
-    run: Run,
-    summary: str,
-    tokenizer: Tokenizer | None,
-    examples: Any,
-    processes: Processes,
-    reporter: Reporter,
-    begun: float,
-    base: Base | None = None,
-    words: Words | None = None,
+    run: Run, prepared: Prepared, processes: Processes, reporter: Reporter, begun: float
 ) -> LoadedRun:
     """Train from wherever the run stands, or from the base, to the end of the plan, and write what people
     read."""
-    import torch
-
     keep_freed_memory()
-    config, task = run.config, find_task(run.task)
+    config, task = run.config, prepared.task
     machine = same_machine(run.resolved.get("machine", {}), processes)
     _say_if_other(run, machine, processes, reporter)
     torch.set_num_threads(machine.threads)
     torch.manual_seed(config.training.seed)
     model: torch.nn.Module = build(cast("Family", config.model))
     count = sum(p.numel() for p in model.parameters())
-    reporter.say(f"{summary}, {count:,} parameters; {machine.describe()}")
-    if base is not None:
-        given = give(model, base)
-        reporter.say(f"from {base.path}, {base.what}: {given}")
-        if processes.leads:
-            run.update_resolved({"from": {**base.record(), **given.record()}})
-    if words is not None:
-        begin_with(words, model, config.model.vocab)
+    reporter.say(f"{prepared.summary}, {count:,} parameters; {machine.describe()}")
+    _begin(model, run, prepared, processes, reporter)
     minutes = config.training.time_limit
     recorded = run.resolved.get("replay")
-    plans: list[Plan] | None = plans_of(recorded) if recorded else None
     loop = Loop(
-        task.objective(config, model, tokenizer, examples),
+        task.objective(model, prepared.tokenizer, prepared.examples, config),
         run,
         machine,
         reporter,
         processes=processes,
-        replay=plans,
+        replay=plans_of(recorded) if recorded else None,
         begun=begun,
         ending=reserved(minutes),
     )
@@ -297,8 +224,22 @@ def _continue(
         seconds = None
         if minutes is not None:
             seconds = max(1.0, 60 * minutes - loop.planner.used() - 0.3 * reserved(minutes))
-        task.finish(run, examples, reporter, seconds)
+        task.finish(run, prepared.examples, reporter, seconds)
     return LoadedRun(run)
+
+
+def _begin(
+    model: torch.nn.Module, run: Run, prepared: Prepared, processes: Processes, reporter: Reporter
+) -> None:
+    """Put the weights and the word vectors that the training begins with into the model."""
+    base = prepared.base
+    if base is not None:
+        given = give(model, base)
+        reporter.say(f"from {base.path}, {base.what}: {given}")
+        if processes.leads:
+            run.update_resolved({"from": {**base.record(), **given.record()}})
+    if prepared.words is not None:
+        begin_with(prepared.words, model, prepared.config.model.vocab)
 
 
 def _say_if_other(run: Run, machine: Machine, processes: Processes, reporter: Reporter) -> None:
@@ -313,7 +254,6 @@ def _say_if_other(run: Run, machine: Machine, processes: Processes, reporter: Re
 
 
 def _configured(task: str, data: Any, minutes: float | None, steps: int | None, base: Base | None) -> Any:
-    find_task(task)
     kind = TASKS[task]
     if isinstance(data, kind):
         config = data if base is None else configured(task, base, asked_of(data))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.models import build
 from qkvae.run import Run
-from qkvae.tasks import Task, find_task
+from qkvae.tasks import Task, find_answerer, find_task
 from qkvae.tasks.task import Answer, Answerer, settled
 
 if TYPE_CHECKING:
@@ -35,8 +35,12 @@ class LoadedRun:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.task: Task = find_task(run.task)
         self._answerer: Answerer | None = None
+
+    @property
+    def task(self) -> Task:
+        """What can be done with a run of its task."""
+        return find_task(self.run.task)
 
     @property
     def path(self) -> Path:
@@ -52,7 +56,7 @@ class LoadedRun:
     def answerer(self) -> Answerer:
         """Model, tokenizer and settings together: for translation a `Translator`."""
         if self._answerer is None:
-            self._answerer = self.task.answerer(self.run)
+            self._answerer = find_answerer(self.run)
         return self._answerer
 
     @property
@@ -97,12 +101,12 @@ class LoadedRun:
         """The vector of every text, float32[texts, dim]; ``pool``: mean, first or last."""
         return self.embedder.texts(texts, pool)[0]
 
-    def look(self, text: str, out: str | Path | None = None) -> Path:
+    def look(self, asked: str, out: str | Path | None = None) -> Path:
         """Write one page with what goes on inside while this input is answered."""
         path = Path(out) if out is not None else self.path / "look.html"
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another --out")
-        return self.task.look(self.answerer, text, path, self.path.name)
+        return self.task.look(self.answerer, asked, self.path.name).write(path)
 
     def prove(self) -> list[Any]:
         """The invariances that every model must keep, checked on this one."""

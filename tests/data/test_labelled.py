@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
+from qkvae.data.labelled import Labelled, read_labelled, split_labelled
 
 TEXTS = [f"film {n} was seen" for n in range(20)]
 LABELS = ["good" if n % 3 else "bad" for n in range(20)]
@@ -236,6 +236,6 @@ def test_split_keeps_equal_texts_together() -> None:
 
 def test_fingerprint_is_of_what_is_said() -> None:
     one = Labelled(["a", "b"], ["1", "2"])
-    assert fingerprint_labelled(one) == fingerprint_labelled(Labelled(["a", "b"], ["1", "2"], lines=[5, 6]))
-    assert fingerprint_labelled(one) != fingerprint_labelled(Labelled(["a", "b"], ["1", ("2",)]))
-    assert fingerprint_labelled(one) != fingerprint_labelled(Labelled(["a", "b"], ["1", "2"], ["", ""]))
+    assert one.fingerprint == Labelled(["a", "b"], ["1", "2"], lines=[5, 6]).fingerprint
+    assert one.fingerprint != Labelled(["a", "b"], ["1", ("2",)]).fingerprint
+    assert one.fingerprint != Labelled(["a", "b"], ["1", "2"], ["", ""]).fingerprint

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qkvae.data.files import LONGEST_LINE, Lines, TextFile
-from qkvae.data.pairs import Pairs, Tally, fingerprint
+from qkvae.data.pairs import Pairs, Tally
 from qkvae.data.sources import MINIMUM_PAIRS, read_pairs
 
 ENGLISH = [f"{n} dogs play" for n in range(20)]
@@ -392,10 +392,10 @@ def test_csv_with_unbalanced_quotes(tmp_path: Path, broken: str) -> None:
 
 def test_fingerprint_knows_content_and_order_only(tmp_path: Path) -> None:
     pairs = read_pairs(both(tmp_path))
-    assert fingerprint(pairs) == fingerprint(Pairs(ENGLISH, GERMAN))
-    assert fingerprint(pairs) != fingerprint(Pairs(GERMAN, ENGLISH))
-    assert fingerprint(pairs) != fingerprint(Pairs(ENGLISH[::-1], GERMAN[::-1]))
-    assert fingerprint(pairs) != fingerprint(pairs.select(range(19)))
+    assert pairs.fingerprint == Pairs(ENGLISH, GERMAN).fingerprint
+    assert pairs.fingerprint != Pairs(GERMAN, ENGLISH).fingerprint
+    assert pairs.fingerprint != Pairs(ENGLISH[::-1], GERMAN[::-1]).fingerprint
+    assert pairs.fingerprint != pairs.select(range(19)).fingerprint
 
 
 def test_a_byte_order_mark_before_a_line_too_long(tmp_path: Path) -> None:

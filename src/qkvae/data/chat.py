@@ -93,6 +93,11 @@ class Chats:
         return (turn.content for conversation in self.conversations for turn in conversation)
 
     @property
+    def characters(self) -> int:
+        """Characters of all turns together."""
+        return sum(map(len, self.texts()))
+
+    @property
     def fingerprint(self) -> str:
         """Changes with any turn, its role, or their order."""
         return fingerprint([_written(conversation) for conversation in self.conversations])
@@ -100,13 +105,11 @@ class Chats:
     @property
     def figures(self) -> dict[str, Any]:
         """What the passport of a run says of these conversations."""
-        turns = sum(map(len, self.conversations))
-        characters = sum(map(len, self.texts()))
         return {
             "files": list(self.paths),
             "conversations": len(self),
-            "turns": turns,
-            "characters": characters,
+            "turns": sum(map(len, self.conversations)),
+            "characters": self.characters,
         }
 
     def where(self, index: int) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -71,6 +71,20 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the rows say, in their order; file names, lines and notes do not matter."""
+        digest = sha256(f"{len(self)} rows, pairs: {self.pairs is not None}".encode())
+        seconds = self.pairs or [""] * len(self)
+        for row in zip(self.texts, self.labels, seconds, strict=True):
+            digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+        return digest.hexdigest()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What the passport of a run says of these texts."""
+        return {"files": list(self.paths), "texts": len(self)}
 
     def where(self, index: int) -> str:
         """Where a text was read, for a message."""
@@ -275,16 +289,8 @@ def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled
     if len(np.unique(hashes)) < 2:
         raise ValueError(f"{len(found)} texts, all the same, cannot be split: give at least two")
     chosen = chosen_by_hash(hashes, fraction)
-    return found.select(np.flatnonzero(~chosen).tolist()), found.select(np.flatnonzero(chosen).tolist())
-
-
-def fingerprint_labelled(found: Labelled) -> str:
-    """SHA-256 over what the rows say, in their order; file names, line numbers and notes do not matter."""
-    digest = sha256(f"{len(found)} rows, pairs: {found.pairs is not None}".encode())
-    seconds = found.pairs or [""] * len(found)
-    for row in zip(found.texts, found.labels, seconds, strict=True):
-        digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()
+    train, valid = (found.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
+    return replace(train, notes=found.notes), valid
 
 
 def _beginnings(texts: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,28 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the pairs say, in their order; file names, line numbers and notes do not matter.
+
+        The lengths of all sentences are hashed before their letters, so that no two different lists of pairs
+        feed the same bytes.
+
+        >>> Pairs(["ab"], ["c"]).fingerprint == Pairs(["a"], ["bc"]).fingerprint
+        False
+        """
+        digest = hashlib.sha256(f"{len(self)} pairs".encode())
+        for side in (self.sources, self.targets):
+            digest.update(np.fromiter(map(len, side), "<i8", len(side)).tobytes())
+            for start in range(0, len(side), BLOCK):
+                digest.update("".join(side[start : start + BLOCK]).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What the passport of a run says of these pairs."""
+        return {"files": list(self.paths), "pairs": len(self)}
+
     def select(self, indices: Iterable[int]) -> Pairs:
         """The pairs at these places, in this order, with their line numbers; the notes stay with the
         whole."""
@@ -107,20 +130,3 @@ class Pairs:
             array("q", (self.lines[i] for i in chosen)),
             paths=self.paths,
         )
-
-
-def fingerprint(pairs: Pairs) -> str:
-    """SHA-256 over what the pairs say, in their order; file names, line numbers and notes do not matter.
-
-    The lengths of all sentences are hashed before their letters, so that no two different lists of pairs feed
-    the same bytes.
-
-    >>> fingerprint(Pairs(["ab"], ["c"])) == fingerprint(Pairs(["a"], ["bc"]))
-    False
-    """
-    digest = hashlib.sha256(f"{len(pairs)} pairs".encode())
-    for side in (pairs.sources, pairs.targets):
-        digest.update(np.fromiter(map(len, side), "<i8", len(side)).tobytes())
-        for start in range(0, len(side), BLOCK):
-            digest.update("".join(side[start : start + BLOCK]).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -48,7 +49,8 @@ def split_pairs(pairs: Pairs, fraction: float) -> tuple[Pairs, Pairs]:
             f"{len(hashes)} pairs with {count} different sources cannot be split: give at least two"
         )
     chosen = chosen_by_hash(hashes, fraction)
-    return pairs.select(np.flatnonzero(~chosen).tolist()), pairs.select(np.flatnonzero(chosen).tolist())
+    train, valid = (pairs.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
+    return replace(train, notes=pairs.notes), valid
 
 
 def chosen_by_hash(hashes: NDArray[np.uint64], fraction: float) -> NDArray[np.bool_]:

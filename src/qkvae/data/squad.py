@@ -6,7 +6,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from typing import Any, cast
 
 import numpy as np
@@ -66,6 +67,21 @@ class Questions:
     def __len__(self) -> int:
         return len(self.questions)
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over contexts, questions and answers, in their order; file names do not matter."""
+        digest = sha256()
+        for part in (self.contexts, [asdict(each) for each in self.questions]):
+            for one in part:
+                digest.update(json.dumps(one).encode() + b"\n")
+        return digest.hexdigest()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What the passport of a run says of these questions."""
+        unanswerable = sum(each.impossible for each in self.questions)
+        return {"files": list(self.paths), "questions": len(self), "without_answer": unanswerable}
+
     def context(self, index: int) -> str:
         """The text that question ``index`` asks about."""
         return self.contexts[self.questions[index].context]
@@ -82,7 +98,8 @@ class Questions:
 
     def trainable(self) -> Questions:
         """Those to train on: without the ones whose answers stand nowhere."""
-        return self.select(place for place, each in enumerate(self.questions) if each.trainable)
+        kept = self.select(place for place, each in enumerate(self.questions) if each.trainable)
+        return replace(kept, notes=self.notes)
 
 
 def read_squad(
@@ -294,4 +311,5 @@ def split_questions(found: Questions, fraction: float) -> tuple[Questions, Quest
             f"{len(found)} questions about one context cannot be split: give at least two contexts"
         )
     chosen = chosen_by_hash(hashes, fraction)
-    return found.select(np.flatnonzero(~chosen).tolist()), found.select(np.flatnonzero(chosen).tolist())
+    train, valid = (found.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
+    return replace(train, notes=found.notes), valid

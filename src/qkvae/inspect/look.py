@@ -82,6 +82,10 @@ class LookFacts:
     sections: tuple[Section, ...] = ()
     """What else the task has to show: tables."""
 
+    def write(self, path: Path | str) -> Path:
+        """Write the page; see `write_look`."""
+        return write_look(path, self)
+
 
 def collect_look(
     model: Seq2Seq, tokenizer: Tokenizer, sentence: str, settings: Generation | None = None, *, run: str = ""

@@ -1,13 +1,14 @@
-"""One folder per task: corpus, objective, evaluation, answers, ending; and the table of them."""
+"""One folder per task: its record of verbs, corpus, objective, evaluation, answers, ending."""
 
 from __future__ import annotations
 
 import importlib
 
 from qkvae.config import TASKS, nearest
-from qkvae.tasks.task import Task
+from qkvae.run import Run
+from qkvae.tasks.task import Answerer, Task
 
-__all__ = ["Task", "find_task"]
+__all__ = ["Task", "find_answerer", "find_task"]
 
 
 def find_task(name: str) -> Task:
@@ -19,8 +20,20 @@ def find_task(name: str) -> Task:
     >>> find_task("translation").name
     'translation'
     """
+    task: Task = importlib.import_module(f"{_folder(name)}.task").TASK
+    return task
+
+
+def find_answerer(run: Run) -> Answerer:
+    """A run, ready to answer.  What only training needs is not imported: it should answer at once.
+
+    Raises:
+        ValueError: a part of the run is missing or damaged.
+    """
+    return importlib.import_module(_folder(run.task)).Answerer.from_run(run)
+
+
+def _folder(name: str) -> str:
     if name not in TASKS:
         raise ValueError(f'unknown task "{name}": {nearest(name, TASKS)}')
-    module = importlib.import_module(f"qkvae.tasks.{name.replace('-', '_')}")
-    task: Task = module.TASK
-    return task
+    return f"qkvae.tasks.{name.replace('-', '_')}"

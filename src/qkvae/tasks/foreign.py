@@ -11,7 +11,7 @@ from qkvae.data.labels import Labels
 from qkvae.interop import huggingface
 from qkvae.run import CARD, Run
 from qkvae.run.place import require_free
-from qkvae.tasks import find_task
+from qkvae.tasks import find_answerer
 from qkvae.train.base import Base, configured, fitted, is_foreign, read_base
 
 FORMATS = ("huggingface",)
@@ -81,8 +81,7 @@ def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str
     opened, out = Run.open(run), Path(out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: give another folder")
-    task = find_task(opened.task)
-    model = task.answerer(opened).model
+    model = find_answerer(opened).model
     begun = str(opened.resolved.get("from", {}).get("what", ""))
     known = begun.removeprefix("a Hugging Face folder of ") if begun.startswith("a Hugging") else None
     keep: dict[str, Any] = {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from qkvae.data.tokenizer import Tokenizer
 from qkvae.run import Run
+from qkvae.tasks.corpus import FEWEST
 
 if TYPE_CHECKING:  # what only training needs is not imported by those who use a run
     from qkvae.data.findings import Report
+    from qkvae.data.tokenizer import Tokenizer
+    from qkvae.tasks.corpus import Corpus, Part, Tell
     from qkvae.train.objective import Objective
     from qkvae.train.progress import Reporter
 
@@ -74,28 +76,17 @@ class Speaker(Answerer, Protocol):
 
 
 @runtime_checkable
-class Corpus(Protocol):
-    """The user's data, read and split."""
+class Page(Protocol):
+    """What goes on inside while an input is answered."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any example."""
-        ...
-
-    @property
-    def notes(self) -> list[str]:
-        """What was handled while it was read."""
-        ...
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What the run folder says of the data."""
+    def write(self, path: Path) -> Path:
+        """Write one self-contained page that shows it."""
         ...
 
 
-@runtime_checkable
-class Task(Protocol):
-    """One task, verb by verb.
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task: a record of what its folder holds.  What all tasks do alike with it are the methods.
 
     A config is the task's class in `qkvae.config`, ``data`` its part that says where the examples are.  Each
     task has its own classes for what is Any here, and whoever calls hands them on unopened.
@@ -103,53 +94,74 @@ class Task(Protocol):
 
     name: str
 
-    def read(self, config: Any, reporter: Reporter) -> Any:
-        """The `Corpus` that the settings name."""
-        ...
+    embedded: str
+    """What is learned from where no DATA are given, in a few words."""
 
-    def learn(self, config: Any, corpus: Any, reporter: Reporter) -> Tokenizer | None:
-        """What turns examples into numbers, learned from the training part only."""
-        ...
+    corpus: Callable[[Any, int], Corpus[Any]]
+    """From ``data`` and a seed: the examples that the settings name, or the embedded default, split."""
 
-    def filled(self, config: Any, corpus: Any, tokenizer: Any) -> Any:
-        """The config with every value that comes from the data (law 9)."""
-        ...
+    examples: Callable[[Any, Sequence[str], Any, int], Part]
+    """From ``data``, paths, the ``data`` of the run that is measured (None if there is none) and the fewest
+    examples that will do: those of these paths."""
 
-    def encode(self, config: Any, corpus: Any, tokenizer: Any, reporter: Reporter) -> Any:
-        """The examples as numbers; what is left out is said."""
-        ...
+    learn: Callable[[Any, Any, Tell], Tokenizer] | None = None
+    """From the training part and ``data``: what turns text into numbers; None where there is no text."""
 
-    def summary(self, corpus: Any, tokenizer: Any) -> str:
-        """How much there is to learn from, in a few words."""
-        ...
+    filled: Callable[[Any, Any, Any], Any]
+    """From config, corpus and tokenizer: the config with every value that comes from the data (law 9)."""
 
-    def objective(self, config: Any, model: Any, tokenizer: Any, examples: Any) -> Objective:
-        """What the loop trains."""
-        ...
+    encode: Callable[[Any, Any, Any, Reporter], Any]
+    """From config, corpus and tokenizer: the examples as numbers; what is left out is said."""
 
-    def finish(self, run: Run, examples: Any, reporter: Reporter, seconds: float | None) -> None:
-        """Judge the weights that the run keeps within about so many seconds, and write what people read."""
-        ...
+    summary: Callable[[Any], str]
+    """From the corpus: how much there is to learn from, in a few words."""
 
-    def answerer(self, run: Run) -> Answerer:
-        """The run, ready to answer."""
-        ...
+    objective: Callable[[Any, Any, Any, Any], Objective]
+    """From model, tokenizer, encoded examples and config: what the loop trains."""
+
+    finish: Callable[[Run, Any, Reporter, float | None], None]
+    """From run and encoded examples: judge the weights that the run keeps within about so many seconds, and
+    write what people read."""
+
+    figures: Callable[[Any, Any, Any], dict[str, Any]]
+    """From answerer, examples and config: every figure on examples with known answers."""
+
+    better: Callable[[Any, Any, Any], dict[str, Any]]
+    """From two answerers and examples: their figures, and whether one of them is better."""
+
+    look: Callable[[Any, str, str], Page]
+    """From answerer, an input and the run's name: what goes on inside while the input is answered."""
+
+    doubts: Callable[[Any, Any, Any], Report]
+    """From training examples, held-out ones (or None) and ``data``: what is doubtful in them."""
+
+    def read(self, config: Any, reporter: Reporter) -> Corpus[Any]:
+        """The examples that the settings name."""
+        paths = (*config.data.paths, *config.data.valid)
+        reporter.say(f"reading {', '.join(paths) or f'the embedded default: {self.embedded}'}")
+        return self.corpus(config.data, config.training.seed)
 
     def evaluate(self, answerer: Any, config: Any, data: Any) -> dict[str, Any]:
         """Every figure on examples with known answers; ``notes``: what was handled in reading them."""
-        ...
+        examples = self.examples(data, data.paths, config.data, 1)
+        return {**self.figures(answerer, examples, config), "notes": [str(note) for note in examples.notes]}
 
-    def compare(self, first: Any, second: Any, data: Any) -> dict[str, Any]:
-        """Two runs on the same examples, and whether one is better."""
-        ...
-
-    def look(self, answerer: Any, text: str, path: Path, name: str) -> Path:
-        """Write one page that shows what goes on inside while this input is answered."""
-        ...
+    def compare(self, first: Any, second: Any, config: Any, data: Any) -> dict[str, Any]:
+        """Two runs on the same examples, read as by the first one's config, and whether one is better."""
+        examples = self.examples(data, data.paths, config.data, 1)
+        return {**self.better(first, second, examples), "notes": [str(note) for note in examples.notes]}
 
     def check(self, data: Any) -> Report:
         """What is doubtful in the data."""
-        ...
+        train = self.examples(data, data.paths, None, FEWEST)
+        valid = self.examples(data, data.valid, None, 1) if data.valid else None
+        return self.doubts(train, valid, data)
+
+
+def fitting(config: Any, tokenizer: Tokenizer, longest: int) -> Any:
+    """The config with a model for the tokens of this tokenizer, up to so many at a time."""
+    longest = max(config.model.max_length, longest)
+    return replace(config, model=replace(config.model, vocab=len(tokenizer), max_length=longest))
 
 
 def settled(run: Run) -> Any:

@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Sequence
+from typing import Any
 
 from qkvae.config.tasks.text_files import TextFiles
+from qkvae.data.check_documents import check_documents
 from qkvae.data.default_text import default_documents
 from qkvae.data.documents import Documents, read_documents, split_documents
-from qkvae.data.pairs import Note
+from qkvae.data.findings import Report
+from qkvae.tasks.corpus import FEWEST, Corpus, parts
+
+EMBEDDED = "the language reference of Python"
 
 MOST_VALID = 250_000
 """Characters that are split off at most: more change an evaluation little, and each costs time."""
-
-
-@runtime_checkable
-class Part(Protocol):
-    """One part of a corpus: documents, conversations."""
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        """What was handled while the files were read."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any text."""
-        ...
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """What the passport of a run says of it."""
-        ...
-
-
-T = TypeVar("T", bound=Part)
-
-
-@dataclass(frozen=True)
-class Corpus(Generic[T]):
-    """The texts of a training."""
-
-    train: T
-    valid: T
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any text of either part."""
-        return f"{self.train.fingerprint[:32]}{self.valid.fingerprint[:32]}"
-
-    @property
-    def notes(self) -> list[str]:
-        """What was handled while the files were read."""
-        return [str(note) for part in (self.train, self.valid) for note in part.notes]
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data."""
-        return {
-            "fingerprint": self.fingerprint,
-            "training": self.train.figures,
-            "validation": self.valid.figures,
-            "notes": self.notes,
-        }
 
 
 def read_split(data: TextFiles) -> Corpus[Documents]:
@@ -71,18 +24,35 @@ def read_split(data: TextFiles) -> Corpus[Documents]:
     Raises:
         ValueError, FileNotFoundError: what `read_documents` and `split_documents` raise.
     """
-    texts = read_documents(data.paths, data.text) if data.paths else default_documents()
-    if data.valid:
-        return Corpus(texts, read_documents(data.valid, data.text))
-    return Corpus(*split_documents(texts, held_out(data, texts.characters)))
+    return Corpus(
+        *parts(
+            data,
+            lambda paths, minimum: read_texts(data, paths),
+            default_documents,
+            split_documents,
+            MOST_VALID,
+            size=lambda texts: texts.characters,
+        )
+    )
 
 
-def held_out(data: TextFiles, characters: int) -> float:
-    """The part of so many characters that is split off."""
-    return min(data.valid_fraction_or_default, MOST_VALID / characters)
+def read_texts(
+    data: TextFiles, paths: Sequence[str], like: TextFiles | None = None, minimum: int = FEWEST
+) -> Documents:
+    """The documents of these paths, however few: one long text is enough.
+
+    Raises:
+        ValueError, FileNotFoundError: what `read_documents` raises.
+    """
+    return read_documents(paths, data.text)
 
 
-def reading(data: TextFiles) -> str:
-    """What a person is told while the text is read."""
-    paths = (*data.paths, *data.valid)
-    return f"reading {', '.join(paths) or 'the embedded default: the language reference of Python'}"
+def summary(corpus: Corpus[Any]) -> str:
+    """How much text there is to learn from, in a few words."""
+    train, valid = corpus.train.characters, corpus.valid.characters
+    return f"{train:,} characters to learn from and {valid:,} to validate on"
+
+
+def doubts(train: Any, valid: Any, data: Any) -> Report:
+    """What is doubtful in texts, or in conversations."""
+    return check_documents(train, valid, length=data.length)

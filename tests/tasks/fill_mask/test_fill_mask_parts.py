@@ -15,12 +15,13 @@ from qkvae.config import Block, Classes, Encoder, Filling, FillMask, Masking, Pa
 from qkvae.data.documents import Documents
 from qkvae.data.tokenizer import BOS, EOS, Tokenizer
 from qkvae.models import build
+from qkvae.tasks.corpus import Corpus
 from qkvae.tasks.fill_mask.corpus import MASK, Encoded, encode_documents
 from qkvae.tasks.fill_mask.evaluate import compare, evaluate, figures, tell
 from qkvae.tasks.fill_mask.filler import Filler
 from qkvae.tasks.fill_mask.objective import MaskedWordObjective
 from qkvae.tasks.fill_mask.senses import Senses, cosine
-from qkvae.tasks.texts import Corpus, read_split
+from qkvae.tasks.texts import read_split
 
 BPE = Tokenizer.train(lines(), "bpe", 420, exact=False, specials=[MASK])
 

@@ -4,7 +4,8 @@ import pytest
 
 from qkvae.config import TranslationData
 from qkvae.data.pairs import Pairs
-from qkvae.tasks.translation.corpus import Corpus, encode_corpus, learned_rows, train_tokenizer
+from qkvae.tasks.corpus import Corpus
+from qkvae.tasks.translation.corpus import encode_corpus, learned_rows, train_tokenizer
 
 SHORT = Pairs([f"{n} dogs bark" for n in range(30)], [f"{n} Hunde bellen" for n in range(30)])
 LONG = "a dog " * 400

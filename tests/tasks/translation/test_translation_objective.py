@@ -16,7 +16,8 @@ from qkvae.data.pairs import Pairs
 from qkvae.data.tokenizer import EOS, PAD
 from qkvae.generate import generate
 from qkvae.metrics import bleu
-from qkvae.tasks.translation.corpus import Corpus, encode_corpus, read_corpus, train_tokenizer
+from qkvae.tasks.corpus import Corpus
+from qkvae.tasks.translation.corpus import encode_corpus, read_corpus, train_tokenizer
 from qkvae.tasks.translation.objective import TranslationObjective
 from small_language import letters, small_config, small_objective, write_table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,15 @@ from qkvae.data.check_labelled import check_labelled
 from qkvae.data.defaults import default_pairs
 from qkvae.data.encoded import Sentences, encode_texts
 from qkvae.data.findings import Report
-from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
+from qkvae.data.labelled import Labelled, read_labelled, split_labelled
 from qkvae.data.labels import Labels
 from qkvae.data.pairs import Pairs
 from qkvae.data.ragged import Ints
 from qkvae.data.sources import read_pairs
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, unsaid
 
 _DEFAULT_COUNT = 20_000  # pairs of the embedded default
-_BPE_SIZE = 8000
 _MOST_VALID = 5_000  # pairs that are split off at most
 
 TOGETHER = 0.8
@@ -33,59 +33,44 @@ TOGETHER = 0.8
 
 
 @dataclass(frozen=True)
-class Corpus:
+class SimilarCorpus(Corpus[Labelled]):
     """The pairs of texts of a training, and the scale of their grades."""
 
-    train: Labelled
-    valid: Labelled
     scale: tuple[float, float] | None
     """The lowest and the highest grade of the training part; None where pairs are not graded."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any text or grade of either part."""
-        return f"{fingerprint_labelled(self.train)[:32]}{fingerprint_labelled(self.valid)[:32]}"
+    def figures(self, part: Labelled) -> dict[str, Any]:
+        """What is said of one part: each of its rows is a pair."""
+        return {"files": list(part.paths), "pairs": len(part)}
 
     @property
-    def notes(self) -> list[str]:
-        """What was handled while the files were read."""
-        return [str(note) for part in (self.train, self.valid) for note in part.notes]
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data; with it the scale is kept."""
-        return {
-            "fingerprint": self.fingerprint,
-            "training": {"files": list(self.train.paths), "pairs": len(self.train)},
-            "validation": {"files": list(self.valid.paths), "pairs": len(self.valid)},
-            "scale": self.scale,
-            "notes": self.notes,
-        }
+    def facts(self) -> dict[str, Any]:
+        """The scale, by which the grades of other data are read."""
+        return {"scale": self.scale}
 
 
-def read_corpus(data: SimilarityData, seed: int) -> Corpus:
+def read_corpus(data: SimilarityData, seed: int) -> SimilarCorpus:
     """The pairs that the settings name, or the embedded default; split by hash if no ``valid`` is named.
 
     Raises:
         ValueError, FileNotFoundError: what `read_similar` and `data.labels.Labels.decide` raise.
     """
-    found = default_pairs(_DEFAULT_COUNT, seed) if not data.paths else None
-    whole = read_similar(data, data.paths) if found is None else _as_labelled(found)
-    if data.valid:
-        train, valid = whole, read_similar(data, data.valid, minimum=1)
-    else:
-        share = min(data.valid_fraction_or_default, _MOST_VALID / len(whole))
-        train, valid = split_labelled(whole, share)
-        train = replace(train, notes=whole.notes)
+    train, valid = parts(
+        data,
+        lambda paths, minimum: read_similar(data, paths, minimum=minimum),
+        lambda: _as_labelled(default_pairs(_DEFAULT_COUNT, seed)),
+        split_labelled,
+        _MOST_VALID,
+    )
     if not is_graded(train):
-        return Corpus(train, valid, None)
+        return SimilarCorpus(train, valid, None)
     Labels.decide(train, "number")  # refuses what is no number, and numbers that are all the same
     numbers = grades(train, (0.0, 1.0))
-    return Corpus(train, valid, (float(numbers.min()), float(numbers.max())))
+    return SimilarCorpus(train, valid, (float(numbers.min()), float(numbers.max())))
 
 
 def read_similar(
-    data: SimilarityData, paths: Sequence[str], like: SimilarityData | None = None, minimum: int = 10
+    data: SimilarityData, paths: Sequence[str], like: SimilarityData | None = None, minimum: int = FEWEST
 ) -> Labelled:
     """The pairs of these paths; columns that are not named are where ``like`` has them.
 
@@ -105,6 +90,12 @@ def _as_labelled(pairs: Pairs) -> Labelled:
     """Pairs without grades; their labels are empty."""
     labels: list[Any] = [""] * len(pairs)
     return Labelled(pairs.sources, labels, pairs.targets, pairs.lines, pairs.notes, pairs.paths)
+
+
+def _as_pairs(part: Labelled) -> Pairs:
+    """Pairs without grades as those of `read_pairs`."""
+    assert part.pairs is not None
+    return Pairs(part.texts, part.pairs, part.lines, part.notes, part.paths)
 
 
 def is_graded(part: Labelled) -> bool:
@@ -138,15 +129,14 @@ def text_numbers(texts: Sequence[str]) -> Ints:
     return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
 
 
-def train_tokenizer(train: Labelled, data: SimilarityData) -> Tokenizer:
+def train_tokenizer(train: Labelled, data: SimilarityData, say: Tell = unsaid) -> Tokenizer:
     """A vocabulary learned from the training part only.
 
     Raises:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
-    size = data.vocab_size or (_BPE_SIZE if data.tokenizer == "bpe" else None)
-    texts = both_texts(train)
-    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=data.vocab_size is not None)
+    say("learning a vocabulary from the training texts")
+    return Tokenizer.train(both_texts(train), data.tokenizer, data.vocab_size, data.min_frequency)
 
 
 @dataclass(frozen=True)
@@ -171,7 +161,7 @@ class Encoded:
     valid_cut: int = 0
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, config: FeatureExtraction) -> Encoded:
+def encode_corpus(corpus: SimilarCorpus, tokenizer: Tokenizer, config: FeatureExtraction) -> Encoded:
     """Encode what the signal is learned from, and the validation pairs; long texts are cut and counted.
 
     Raises:
@@ -193,7 +183,9 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, config: FeatureExtractio
     )
 
 
-def _learned(corpus: Corpus, config: FeatureExtraction) -> tuple[list[str], NDArray[np.float32] | None]:
+def _learned(
+    corpus: SimilarCorpus, config: FeatureExtraction
+) -> tuple[list[str], NDArray[np.float32] | None]:
     """The texts of the pairs that are learned from, in turn, and how alike they are if that is learned."""
     signal, train = config.learning.signal, corpus.train
     if signal == "auto":
@@ -215,13 +207,10 @@ def _learned(corpus: Corpus, config: FeatureExtraction) -> tuple[list[str], NDAr
     return both_texts(train), grades(train, corpus.scale)
 
 
-def check(data: SimilarityData) -> Report:
-    """What is doubtful in pairs of texts: of graded ones as `check_labelled` sees it, of others as pairs."""
+def doubts(train: Labelled, valid: Labelled | None, data: SimilarityData) -> Report:
+    """What is doubtful in pairs of texts, graded or not."""
     if data.label is None:
-        pairs = read_pairs(data.paths, data.text, data.pair)
-        held_out = read_pairs(data.valid, data.text, data.pair, minimum=1) if data.valid else None
-        return check_pairs(pairs, held_out, max_length=data.max_length)
-    train = read_similar(data, data.paths)
-    valid = read_similar(data, data.valid, minimum=1) if data.valid else None
+        held_out = None if valid is None else _as_pairs(valid)
+        return check_pairs(_as_pairs(train), held_out, max_length=data.max_length)
     labels = Labels.decide(train, "number")
     return check_labelled(train, valid, max_length=data.max_length, labels=labels)

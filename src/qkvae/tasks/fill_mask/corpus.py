@@ -12,7 +12,7 @@ from qkvae.data.documents import Documents
 from qkvae.data.encoded import Sentences
 from qkvae.data.passages import cut_passages, running
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.tasks.texts import Corpus
+from qkvae.tasks.corpus import Corpus, Tell, unsaid
 
 MASK = "[MASK]"
 """What stands for a blank, in a text and in the vocabulary."""
@@ -27,12 +27,13 @@ class Encoded:
     corpus: Corpus[Documents]
 
 
-def train_tokenizer(train: Documents, data: PassageData) -> Tokenizer:
+def train_tokenizer(train: Documents, data: PassageData, say: Tell = unsaid) -> Tokenizer:
     """A vocabulary of the training part only, with a token for what is hidden.
 
     Raises:
         ValueError: a vocabulary was asked for that the text cannot fill.
     """
+    say("learning a vocabulary from the training text")
     texts = running(train.texts)
     return Tokenizer.train(texts, data.tokenizer, data.vocab_size, data.min_frequency, specials=[MASK])
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from qkvae.config import QuestionData
@@ -12,86 +10,54 @@ from qkvae.data.default_questions import default_questions
 from qkvae.data.squad import Questions, read_squad, split_questions
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.data.windows import Windows, cut_windows
+from qkvae.tasks.corpus import Corpus, Tell, parts, unsaid
 from qkvae.tasks.reading import evenly
 
 _DEFAULT_COUNT = 8_000  # questions of the embedded default
-_BPE_SIZE = 8000
 _MOST_VALID = 5_000  # questions that are split off, about
 _WATCHED = 1_000  # validation questions that are answered at each evaluation
 
 
 @dataclass(frozen=True)
-class Corpus:
+class QuestionCorpus(Corpus[Questions]):
     """The questions of a training."""
 
-    train: Questions
-    valid: Questions
     left_out: int = 0
     """Training questions whose answers stand nowhere: they are not trained on."""
 
     @property
-    def fingerprint(self) -> str:
-        """Changes with any question, context or answer of either part."""
-        return "".join(_digest(part)[:32] for part in (self.train, self.valid))
-
-    @property
-    def notes(self) -> list[str]:
-        """What was handled while the files were read, misplaced answers among it."""
-        return [str(note) for part in (self.train, self.valid) for note in part.notes]
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data."""
-        parts = {"training": self.train, "validation": self.valid}
-        return {
-            "fingerprint": self.fingerprint,
-            **{
-                name: {
-                    "files": list(part.paths),
-                    "questions": len(part),
-                    "without_answer": sum(each.impossible for each in part.questions),
-                }
-                for name, part in parts.items()
-            },
-            "left_out": self.left_out,
-            "notes": self.notes,
-        }
+    def facts(self) -> dict[str, Any]:
+        """How many questions are left out."""
+        return {"left_out": self.left_out}
 
 
-def read_corpus(data: QuestionData, seed: int) -> Corpus:
+def read_corpus(data: QuestionData, seed: int) -> QuestionCorpus:
     """The questions that the settings name, or the embedded default; split by context without ``valid``.
 
     Raises:
         ValueError, FileNotFoundError: what `data.squad.read_squad` raises.
     """
-    found = read_squad(data.paths) if data.paths else default_questions(_DEFAULT_COUNT, seed)
-    if data.valid:
-        train, valid = found, read_squad(data.valid, minimum=1)
-    else:
-        share = min(data.valid_fraction_or_default, _MOST_VALID / len(found))
-        train, valid = split_questions(found, share)
+    train, valid = parts(
+        data,
+        lambda paths, minimum: read_squad(paths, minimum=minimum),
+        lambda: default_questions(_DEFAULT_COUNT, seed),
+        split_questions,
+        _MOST_VALID,
+    )
     kept = train.trainable()
-    return Corpus(replace(kept, notes=found.notes), valid, len(train) - len(kept))
+    return QuestionCorpus(kept, valid, len(train) - len(kept))
 
 
-def _digest(part: Questions) -> str:
-    digest = hashlib.sha256()
-    for text in (part.contexts, [asdict(each) for each in part.questions]):
-        for one in text:
-            digest.update(json.dumps(one).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def train_tokenizer(train: Questions, data: QuestionData) -> Tokenizer:
+def train_tokenizer(train: Questions, data: QuestionData, say: Tell = unsaid) -> Tokenizer:
     """A vocabulary learned from the training part only: its questions and the contexts they ask about.
 
     Raises:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
-    size = data.vocab_size or (_BPE_SIZE if data.tokenizer == "bpe" else None)
+    say("learning a vocabulary from the training questions and their texts")
     asked = sorted({each.context for each in train.questions})
     texts = [each.question for each in train.questions] + [train.contexts[place] for place in asked]
-    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=data.vocab_size is not None)
+    return Tokenizer.train(texts, data.tokenizer, data.vocab_size, data.min_frequency)
 
 
 @dataclass(frozen=True)
@@ -125,7 +91,7 @@ def windows_of(questions: Questions, tokenizer: Tokenizer, data: QuestionData) -
     )
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: QuestionData) -> Encoded:
+def encode_corpus(corpus: QuestionCorpus, tokenizer: Tokenizer, data: QuestionData) -> Encoded:
     """Cut both parts into windows."""
     watched = corpus.valid.select(evenly(len(corpus.valid), _WATCHED).tolist())
     return Encoded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +14,50 @@ from qkvae.config import LabelledData
 from qkvae.data.archives import is_packed
 from qkvae.data.default_labelled import default_labelled
 from qkvae.data.encoded import Sentences, encode_texts
-from qkvae.data.labelled import Labelled, fingerprint_labelled, read_labelled, split_labelled
+from qkvae.data.labelled import Labelled, read_labelled, split_labelled
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, unsaid
 
 _DEFAULT_COUNT = 20_000  # phrases of the embedded default
-_BPE_SIZE = 8000
 _MOST_VALID = 5_000  # texts that are split off at most
 
 
 @dataclass(frozen=True)
-class Corpus:
+class LabelledCorpus(Corpus[Labelled]):
     """The labelled texts of a training, and what their labels mean."""
 
-    train: Labelled
-    valid: Labelled
     labels: Labels
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any text or label of either part."""
-        return f"{fingerprint_labelled(self.train)[:32]}{fingerprint_labelled(self.valid)[:32]}"
 
     @property
     def notes(self) -> list[str]:
         """What was handled while the files were read, and what was taken for granted of the labels."""
-        return [str(note) for part in (self.train, self.valid, self.labels) for note in part.notes]
+        return [*super().notes, *map(str, self.labels.notes)]
 
     @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data; with it the labels are kept, which the run tells its answers by."""
-        return {
-            "fingerprint": self.fingerprint,
-            "training": {"files": list(self.train.paths), "texts": len(self.train)},
-            "validation": {"files": list(self.valid.paths), "texts": len(self.valid)},
-            "labels": self.labels.to_dict(),
-            "notes": self.notes,
-        }
+    def facts(self) -> dict[str, Any]:
+        """The labels, which the run tells its answers by."""
+        return {"labels": self.labels.to_dict()}
 
 
-def read_corpus(data: LabelledData, seed: int) -> Corpus:
+def read_corpus(data: LabelledData, seed: int) -> LabelledCorpus:
     """The texts that the settings name, or the embedded default; split by hash if no ``valid`` is named.
 
     Raises:
         ValueError, FileNotFoundError: what `data.labelled.read_labelled` and `Labels.decide` raise.
     """
-    texts = read_texts(data, data.paths) if data.paths else default_labelled(_DEFAULT_COUNT, seed)
-    if data.valid:
-        train, valid = texts, read_texts(data, data.valid, minimum=1)
-    else:
-        share = min(data.valid_fraction_or_default, _MOST_VALID / len(texts))
-        train, valid = split_labelled(texts, share)
-        train = replace(train, notes=texts.notes)
-    return Corpus(train, valid, Labels.decide(train, None if data.kind == "auto" else data.kind))
+    train, valid = parts(
+        data,
+        lambda paths, minimum: read_texts(data, paths, minimum=minimum),
+        lambda: default_labelled(_DEFAULT_COUNT, seed),
+        split_labelled,
+        _MOST_VALID,
+    )
+    return LabelledCorpus(train, valid, Labels.decide(train, None if data.kind == "auto" else data.kind))
 
 
 def read_texts(
-    data: LabelledData, paths: Sequence[str], like: LabelledData | None = None, minimum: int = 10
+    data: LabelledData, paths: Sequence[str], like: LabelledData | None = None, minimum: int = FEWEST
 ) -> Labelled:
     """The labelled texts of these paths; columns that are not named are where ``like`` has them.
 
@@ -85,15 +72,15 @@ def read_texts(
     return read_labelled(paths, *columns, separator=separator, minimum=minimum)
 
 
-def train_tokenizer(train: Labelled, data: LabelledData) -> Tokenizer:
+def train_tokenizer(train: Labelled, data: LabelledData, say: Tell = unsaid) -> Tokenizer:
     """A vocabulary learned from the training part only.
 
     Raises:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
-    size = data.vocab_size or (_BPE_SIZE if data.tokenizer == "bpe" else None)
+    say("learning a vocabulary from the training texts")
     texts = (text for side in (train.texts, train.pairs or ()) for text in side)
-    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=data.vocab_size is not None)
+    return Tokenizer.train(texts, data.tokenizer, data.vocab_size, data.min_frequency)
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ class Encoded:
     valid_cut: int = 0
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: LabelledData) -> Encoded:
+def encode_corpus(corpus: LabelledCorpus, tokenizer: Tokenizer, data: LabelledData) -> Encoded:
     """Encode both parts; texts longer than the limit are cut and counted.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from qkvae.config import TextData
 from qkvae.data.chat import ROLE_TOKENS, Chats, ChatTemplate, read_chats, split_chats
 from qkvae.data.documents import Documents, read_documents
-from qkvae.data.large import LargeDocuments, is_large, read_large
+from qkvae.data.large import MOST_LEARNED, LargeDocuments, is_large, read_large
 from qkvae.data.packing import EncodedDocuments
-from qkvae.data.token_cache import Progress, Tell, cached_tokens
+from qkvae.data.token_cache import Progress, cached_tokens
 from qkvae.data.tokenizer import Tokenizer
-from qkvae.tasks.texts import Corpus, held_out, read_split
+from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, share, unsaid
+from qkvae.tasks.texts import MOST_VALID, read_split
 
 Texts = Documents | Chats
 """What a language model is measured on; it learns from `LargeDocuments`, too."""
@@ -29,13 +30,15 @@ _SHORT = 3_000_000
 """Characters; a text that is shorter teaches more about its characters than about a vocabulary of words."""
 
 
-def read_texts(data: TextData, paths: tuple[str, ...]) -> Texts:
-    """The texts, or conversations, of these paths.
+def read_texts(
+    data: TextData, paths: Sequence[str], like: TextData | None = None, minimum: int = FEWEST
+) -> Texts:
+    """The texts of these paths, or the conversations if ``like`` learned from some; however few there are.
 
     Raises:
         ValueError, FileNotFoundError: what `data.documents.read_documents` or `data.chat.read_chats` raises.
     """
-    return read_chats(paths) if data.format == "chat" else read_documents(paths, data.text)
+    return read_chats(paths) if (like or data).format == "chat" else read_documents(paths, data.text)
 
 
 def read_corpus(data: TextData) -> Corpus[Any]:
@@ -44,20 +47,28 @@ def read_corpus(data: TextData) -> Corpus[Any]:
     Raises:
         ValueError: chats without DATA, and what `read_texts` and the splits raise.
     """
-    if data.format == "text" and is_large(data.paths):
-        if data.valid:
-            return Corpus(read_large(data.paths, data.text)[0], read_documents(data.valid, data.text))
-        return Corpus(*read_large(data.paths, data.text, lambda count: held_out(data, count)))
-    if data.format == "text":
-        return read_split(data)
-    if not data.paths:
-        raise ValueError(
-            'format chat needs DATA: .jsonl, a line each of {"messages": [{"role": …, "content": …}]}'
+    if data.format == "chat":
+        return Corpus(
+            *parts(
+                data,
+                lambda paths, minimum: read_chats(paths),
+                _no_chats,
+                split_chats,
+                MOST_VALID,
+                size=lambda chats: chats.characters,
+            )
         )
-    chats = read_chats(data.paths)
+    if not is_large(data.paths):
+        return read_split(data)
     if data.valid:
-        return Corpus(chats, read_chats(data.valid))
-    return Corpus(*split_chats(chats, held_out(data, characters(chats))))
+        return Corpus(read_large(data.paths, data.text)[0], read_documents(data.valid, data.text))
+    return Corpus(*read_large(data.paths, data.text, lambda count: share(data, count, MOST_VALID)))
+
+
+def _no_chats() -> Chats:
+    raise ValueError(
+        'format chat needs DATA: .jsonl, a line each of {"messages": [{"role": …, "content": …}]}'
+    )
 
 
 def said(texts: Texts | LargeDocuments) -> Iterable[str]:
@@ -67,17 +78,15 @@ def said(texts: Texts | LargeDocuments) -> Iterable[str]:
     return texts.texts if isinstance(texts, Documents) else texts.texts()
 
 
-def characters(texts: Texts | LargeDocuments) -> int:
-    """Characters of all texts together."""
-    return texts.characters if isinstance(texts, LargeDocuments) else sum(map(len, said(texts)))
-
-
-def train_tokenizer(train: Texts | LargeDocuments, data: TextData) -> Tokenizer:
+def train_tokenizer(train: Texts | LargeDocuments, data: TextData, say: Tell = unsaid) -> Tokenizer:
     """A vocabulary of the training part only; that of a chat has a token for each role.
 
     Raises:
         ValueError: a vocabulary was asked for that the texts cannot fill.
     """
+    large = isinstance(train, LargeDocuments) and train.characters > MOST_LEARNED
+    part = f"{MOST_LEARNED:,} characters, evenly spread, of " if large else ""
+    say(f"learning a vocabulary from {part}the training text")
     kind = chosen_kind(train) if data.tokenizer == "auto" else data.tokenizer
     specials = ROLE_TOKENS if data.format == "chat" else ()
     return Tokenizer.train(said(train), kind, data.vocab_size, data.min_frequency, specials=specials)
@@ -89,7 +98,7 @@ def chosen_kind(texts: Texts | LargeDocuments) -> str:
     >>> chosen_kind(Documents(["a short text"])), chosen_kind(Documents(["a longer text, " * 400_000]))
     ('char', 'bpe')
     """
-    if characters(texts) > _SHORT:
+    if texts.characters > _SHORT:
         return "bpe"
     different = set[str]().union(*said(texts))
     return "char" if len(different) <= _FEW else "bpe"
@@ -116,7 +125,7 @@ def encode_texts(texts: Texts, tokenizer: Tokenizer) -> EncodedDocuments:
 def encode_corpus(
     corpus: Corpus[Any],
     tokenizer: Tokenizer,
-    say: Tell = lambda sentence: None,
+    say: Tell = unsaid,
     progress: Progress = lambda done: None,
 ) -> Encoded:
     """Both parts as token ids; those of a large text are mapped from files, which ``say`` tells of."""

@@ -3,73 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from qkvae.config import TranslationData
 from qkvae.data.batches import DropoutPairs, PairSource, SentencePairs
 from qkvae.data.defaults import default_pairs
-from qkvae.data.pairs import Pairs, fingerprint
+from qkvae.data.pairs import Pairs
 from qkvae.data.ragged import Ints
 from qkvae.data.sources import read_pairs
 from qkvae.data.splits import split_pairs
 from qkvae.data.tokenizer import Tokenizer
+from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, unsaid
 from qkvae.tasks.reading import evenly
 
 _DEFAULT_COUNT = 40_000  # phrases of the embedded default
-_BPE_SIZE = 8000
-_WORDS = 1_000_000
 _MOST_LEARNED = 200_000  # pairs of which a vocabulary of byte pairs is learned at most
 _MOST_VALID = 5_000  # pairs that are split off at most
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """The sentence pairs of a training, as text."""
-
-    train: Pairs
-    valid: Pairs
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any sentence of either part."""
-        return f"{fingerprint(self.train)[:32]}{fingerprint(self.valid)[:32]}"
-
-    @property
-    def notes(self) -> list[str]:
-        """What was handled while the files were read, sentence by sentence."""
-        return [str(note) for part in (self.train, self.valid) for note in part.notes]
-
-    @property
-    def passport(self) -> dict[str, Any]:
-        """What is known of the data."""
-        return {
-            "fingerprint": self.fingerprint,
-            "training": {"files": list(self.train.paths), "pairs": len(self.train)},
-            "validation": {"files": list(self.valid.paths), "pairs": len(self.valid)},
-            "notes": self.notes,
-        }
-
-
-def read_corpus(data: TranslationData, seed: int) -> Corpus:
+def read_corpus(data: TranslationData, seed: int) -> Corpus[Pairs]:
     """The pairs that the settings name, or the embedded default; split by hash if no ``valid`` is named.
 
     Raises:
         ValueError, FileNotFoundError: what `data.sources.read_pairs` raises.
     """
-    pairs = (
-        read_pairs(data.paths, data.source, data.target)
-        if data.paths
-        else default_pairs(_DEFAULT_COUNT, seed)
+    both = parts(
+        data,
+        lambda paths, minimum: read_examples(data, paths, minimum=minimum),
+        lambda: default_pairs(_DEFAULT_COUNT, seed),
+        split_pairs,
+        _MOST_VALID,
     )
-    if data.valid:
-        return Corpus(pairs, read_pairs(data.valid, data.source, data.target))
-    # A share of a large corpus would be more than the evaluations need, and than the minutes allow.
-    share = min(data.valid_fraction_or_default, _MOST_VALID / len(pairs))
-    train, valid = split_pairs(pairs, share)
-    return Corpus(replace(train, notes=pairs.notes), valid)
+    return Corpus(*both)
+
+
+def read_examples(
+    data: TranslationData, paths: Sequence[str], like: TranslationData | None = None, minimum: int = FEWEST
+) -> Pairs:
+    """The pairs of these paths, from the columns that ``data`` names.
+
+    Raises:
+        ValueError, FileNotFoundError: what `data.sources.read_pairs` raises.
+    """
+    return read_pairs(paths, data.source, data.target, minimum=minimum)
 
 
 def learned_rows(train: Pairs, data: TranslationData) -> Ints:
@@ -77,7 +55,7 @@ def learned_rows(train: Pairs, data: TranslationData) -> Ints:
     return evenly(len(train), len(train) if data.tokenizer == "word" else _MOST_LEARNED)
 
 
-def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
+def train_tokenizer(train: Pairs, data: TranslationData, say: Tell = unsaid) -> Tokenizer:
     """One vocabulary for both languages, learned from the training part only.
 
     Words that are frequent enough all get a token, unless a size was asked for; so they are counted in all
@@ -87,10 +65,10 @@ def train_tokenizer(train: Pairs, data: TranslationData) -> Tokenizer:
         ValueError: a vocabulary was asked for that the data cannot fill.
     """
     rows: list[int] = learned_rows(train, data).tolist()
+    part = f"{len(rows):,} evenly spread ones of " if len(rows) < len(train) else ""
+    say(f"learning a vocabulary from {part}the training pairs")
     texts = (side[row] for side in (train.sources, train.targets) for row in rows)
-    asked = data.vocab_size
-    size = asked or (_BPE_SIZE if data.tokenizer == "bpe" else _WORDS)
-    return Tokenizer.train(texts, data.tokenizer, size, data.min_frequency, exact=asked is not None)
+    return Tokenizer.train(texts, data.tokenizer, data.vocab_size, data.min_frequency)
 
 
 @dataclass(frozen=True)
@@ -107,7 +85,7 @@ class Encoded:
     """Validation pairs likewise."""
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, data: TranslationData) -> Encoded:
+def encode_corpus(corpus: Corpus[Pairs], tokenizer: Tokenizer, data: TranslationData) -> Encoded:
     """Encode both parts; pairs longer than the limit are left out and counted.
 
     Raises:
