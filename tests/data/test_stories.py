@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qkvae.data.chat import Turn, read_chats
 from qkvae.data.labelled import read_labelled, split_labelled
 from qkvae.data.squad import read_squad
 
@@ -46,6 +47,13 @@ def test_a_story_is_split_as_a_whole(tmp_path: Path) -> None:
     assert names[0]
     assert names[1]
     assert not names[0] & names[1]
+
+
+def test_a_story_is_a_conversation(tmp_path: Path) -> None:
+    found = read_chats(stories(tmp_path))
+    assert (len(found), found.where(1)) == (10, "qa1_train.txt:9")
+    assert found.conversations[0][2:4] == (Turn("user", "Is John in the garden?"), Turn("assistant", "no"))
+    assert found.conversations[0][4].content == "Mary0 went to the garden. Where is Mary0?"
 
 
 def test_an_answer_is_where_its_word_was_said_last(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -17,11 +17,12 @@ import numpy as np
 
 from qkvae.config.names import nearest
 from qkvae.data.documents import Name, clean, fingerprint
-from qkvae.data.files import Lines, TextFile, locate
+from qkvae.data.files import Lines, TextFile, inside_archive, locate
 from qkvae.data.packing import EncodedDocuments
 from qkvae.data.pairs import Note, Tally
 from qkvae.data.ragged import Ragged, spans
 from qkvae.data.splits import chosen_by_hash, source_hashes
+from qkvae.data.stories import is_story, questions_of
 from qkvae.data.tables import json_cells
 from qkvae.data.text_column import LONGEST_ROW
 from qkvae.data.tokenizer import EOS, Tokenizer
@@ -133,6 +134,9 @@ class Chats:
 def read_chats(paths: Name | Sequence[Name]) -> Chats:
     """Read conversations: a line of .jsonl each, ``{"messages": [{"role": "user", "content": "…"}, …]}``.
 
+    Stories with questions in the format of bAbI (.txt, see ``stories``) are conversations, too: the user
+    tells and asks, the assistant answers.  A path may lead into an archive (``babi.tar.xz/*_train.txt``).
+
     The roles are ``system`` (once and first, or not at all), then ``user`` and ``assistant`` in turn; .gz and
     .xz are unpacked.  Other keys are not looked at.
 
@@ -155,14 +159,11 @@ def read_chats(paths: Name | Sequence[Name]) -> Chats:
     tally = Tally()
     found: list[Conversation] = []
     lines, file_of = array("q"), array("q")
-    files = tuple(os.path.basename(name) for name in names)
-    for place, name in enumerate(names):
-        for number, line in enumerate(Lines(TextFile(locate(name)), tally, LONGEST_ROW), 1):
-            where = f"{files[place]}:{number}"
-            if line is None or not line.strip():
-                continue
-            cells = json_cells(line, f"{files[place]}: line {number}")
-            conversation = _conversation(cells.get("messages"), where, tally)
+    files = [file for name in names for file in inside_archive(name) or [TextFile(locate(name))]]
+    known = tuple(file.name for file in files)
+    for place, file in enumerate(files):
+        for number, messages in _messages(file, tally):
+            conversation = _conversation(messages, f"{file.name}:{number}", tally)
             if conversation:
                 found.append(conversation)
                 lines.append(number)
@@ -171,9 +172,26 @@ def read_chats(paths: Name | Sequence[Name]) -> Chats:
     if not found:
         dropped = "; ".join(str(note) for note in notes if note.kind in _DROPPED)
         raise ValueError(
-            f"{', '.join(files)}: there is no conversation to learn from{dropped and ': '}{dropped}"
+            f"{', '.join(known)}: there is no conversation to learn from{dropped and ': '}{dropped}"
         )
-    return Chats(found, lines, files, file_of, notes, tuple(names))
+    return Chats(found, lines, known, file_of, notes, tuple(names))
+
+
+def _messages(file: TextFile, tally: Tally) -> Iterator[tuple[int, Any]]:
+    """What each line, or story, of a file holds for messages, and its number."""
+    if file.suffix == ".txt" and is_story(file):
+        stories: list[tuple[int, list[dict[str, str]]]] = []
+        for asked in questions_of(Lines(file, tally, LONGEST_ROW)):
+            if asked.first:
+                stories.append((asked.line, []))
+            said = f"{asked.told} {asked.question}".strip()
+            turns = (("user", said), ("assistant", asked.answer))
+            stories[-1][1].extend({"role": role, "content": content} for role, content in turns)
+        yield from stories
+        return
+    for number, line in enumerate(Lines(file, tally, LONGEST_ROW), 1):
+        if line is not None and line.strip():
+            yield number, json_cells(line, f"{file.name}: line {number}").get("messages")
 
 
 _DROPPED = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from qkvae.data.files import Lines, TextFile, read_head
 
@@ -25,11 +26,27 @@ def is_story(file: TextFile) -> bool:
     return STORY.match(read_head(file)) is not None
 
 
+class Asked(NamedTuple):
+    """A question of a story."""
+
+    line: int
+    """Where it stands in the file."""
+
+    first: bool
+    """Whether it is the first one about its story."""
+
+    told: str
+    """The sentences since the story began, or since the question before it; perhaps none."""
+
+    question: str
+    answer: str
+
+
 def story_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str]]]:
-    """Every question with what was told before it in its story; the line it stands in, and its columns.
+    """Every question with all that was told before it in its story; the line it stands in, and its columns.
 
     Raises:
-        ValueError: a line has no number or a number out of order, or a question stands before any sentence.
+        ValueError: what `questions_of` raises.
 
     >>> import pathlib, tempfile
     >>> from qkvae.data.pairs import Tally
@@ -39,8 +56,20 @@ def story_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str]]]:
     >>> list(story_rows(Lines(TextFile(path), Tally())))
     [(3, {'story': 'Mary went home. John left.', 'question': 'Where is Mary?', 'answer': 'home'})]
     """
+    story = ""
+    for asked in questions_of(lines):
+        story = asked.told if asked.first else f"{story} {asked.told}".rstrip()
+        yield asked.line, {"story": story, "question": asked.question, "answer": asked.answer}
+
+
+def questions_of(lines: Lines) -> Iterator[Asked]:
+    """Every question, with what was told since the one before it.
+
+    Raises:
+        ValueError: a line has no number or a number out of order, or a question stands before any sentence.
+    """
     told: list[str] = []
-    last = 0
+    last, asked = 0, 0
     for number, line in enumerate(lines, 1):
         where = f"{lines.file.name}: line {number}"
         if line is None or not line.strip():
@@ -50,7 +79,7 @@ def story_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str]]]:
             raise ValueError(f"{where} has no number in front: lines of a story are numbered from 1")
         here, said = int(found[1]), found[2]
         if here == 1:
-            told = []
+            told, asked = [], 0
         elif here != last + 1:
             raise ValueError(f"{where} is numbered {here}, but must be {last + 1}, or 1 in a new story")
         last = here
@@ -58,7 +87,8 @@ def story_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str]]]:
         if not tab:
             told.append(said.strip())
             continue
-        if not told:
+        if not (told or asked):
             raise ValueError(f"{where} is a question before anything was told: a story begins with sentences")
-        answer = rest.partition("\t")[0].strip()
-        yield number, {"story": " ".join(told), "question": question.strip(), "answer": answer}
+        asked += 1
+        yield Asked(number, asked == 1, " ".join(told), question.strip(), rest.partition("\t")[0].strip())
+        told = []
