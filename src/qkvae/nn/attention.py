@@ -190,13 +190,13 @@ def shared(x: Tensor, queries: Tensor) -> Tensor:
 def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
     """Whether it is certain that each query may see some key.
 
-    A hypothesis sees itself, a window holds its own place, and without a window the first key is seen by all,
-    unless the row is all padding.  Documents may leave nothing.
+    A hypothesis sees itself, so does a token where the keys are of the queries' own documents, a window holds its
+    own place, and without a window the first key is seen by all, unless the row is all padding.
     """
     if mask.lineage is not None:
         return True
     if mask.documents is not None:
-        return False
+        return mask.key_documents is None and mask.key_lengths is None and offset == 0 and n == m
     if mask.window is not None:
         return mask.key_lengths is None and offset + n <= m
     return mask.every_row_has_keys
