@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from qkvae.nn.taps import Tap
 def swiglu(gate: Float[Tensor, "*n"], value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """silu(gate) ⊙ value, with silu(x) = x·sigmoid(x): one map of the input opens the other.
 
-    >>> import torch
     >>> swiglu(torch.tensor([0.0, 20.0]), torch.tensor([3.0, 3.0]))
     tensor([ 0., 60.])
     """
@@ -26,7 +26,6 @@ def swiglu(gate: Float[Tensor, "*n"], value: Float[Tensor, "*n"]) -> Float[Tenso
 def relu2(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """max(0, x)², So et al. 2021, arXiv:2109.08668.
 
-    >>> import torch
     >>> relu2(torch.tensor([-2.0, 3.0]))
     tensor([0., 9.])
     """
@@ -36,7 +35,6 @@ def relu2(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
 def gelu_tanh(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """½x(1 + tanh(√(2/π)(x + 0.044715x³))): GELU as its authors approximate it, and as GPT-2 has it.
 
-    >>> import torch
     >>> gelu_tanh(torch.tensor([1.0])), F.gelu(torch.tensor([1.0]))
     (tensor([0.8412]), tensor([0.8413]))
     """
@@ -49,6 +47,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], int]] = {
     "gelu": (F.gelu, 1),
     "gelu_tanh": (gelu_tanh, 1),
     "silu": (F.silu, 1),
+    "tanh": (torch.tanh, 1),
     "swiglu": (swiglu, 2),
 }
 """Each activation, and of how many maps of the input it makes the hidden layer."""
@@ -64,7 +63,6 @@ class FeedForward(nn.Module):
     - silu: x·sigmoid(x), likewise; also called swish
     - swiglu: (silu(x W₁ + b₁) ⊙ (x W₃ + b₃)) W₂ + b₂, Shazeer 2020, arXiv:2002.05202
 
-    >>> import torch
     >>> FeedForward(Block(dim=8, heads=2, hidden=16))(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])
     """

@@ -54,11 +54,11 @@ class Gaussian(NamedTuple):
     logvar: Tensor
     """ln σ²."""
 
-    def draw(self, eps: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    def draw(self, eps: Float[Tensor, "*draws"]) -> Float[Tensor, "*draws"]:
         """`reparameterize` with this ε, of any number of draws in front."""
         return reparameterize(self.mu, self.logvar, eps)
 
-    def log_prob(self, z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    def log_prob(self, z: Tensor) -> Tensor:
         """ln N(z; μ, σ²) = −½ (ln 2π + ln σ² + (z − μ)²/σ²) of each number, in nats."""
         return -0.5 * (LOG_2_PI + self.logvar + (z - self.mu).square() * torch.exp(-self.logvar))
 

@@ -1,0 +1,111 @@
+"""Models with latent variables: what a datum is, how it is read and told, and what is held likely."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from qkvae.config import checks
+
+WIDTHS = {"dense": (400,), "convolutional": (32, 64)}
+LEVELS = 256
+COMPONENTS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAE:
+    """Variational autoencoder: a datum is told by a few numbers, which are drawn and told back."""
+
+    shape: tuple[int, ...] = ()
+    """Channels, height and width of a picture, or how many numbers a row has; from the data, never typed."""
+
+    classes: int = 0
+    """How many classes a datum may be told to be of (a conditional VAE); 0 tells none; from the data."""
+
+    latents: tuple[int, ...] = (20,)
+    """Numbers that tell a datum; several make a hierarchy, each level drawn given those named before it."""
+
+    net: Literal["dense", "convolutional"] = "dense"
+    """What reads and tells a datum: fully connected layers, or convolutions (pictures of any size)."""
+
+    widths: tuple[int, ...] | None = None
+    """Units of each dense layer (400 if not given; [] for a linear model), or channels at each halving."""
+
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    """Between the layers: max(0, x), x Φ(x), x sigmoid(x) or tanh x."""
+
+    likelihood: Literal["bernoulli", "gaussian", "logistic", "categorical"] = "bernoulli"
+    """What is told of each number: the chance of a 1, a normal law's mean, or which of some levels it is."""
+
+    noise: Literal["shared", "each"] | None = None
+    """Whether gaussian or logistic noise is learned once, or for each number; once if not given."""
+
+    levels: int | None = None
+    """How many levels logistic or categorical numbers have between 0 and 1; 256 if not given."""
+
+    prior: Literal["standard", "vamp"] = "standard"
+    """Which latents are likely: N(0, 1), or a mixture of learned pseudo-inputs' posteriors (VampPrior)."""
+
+    components: int | None = None
+    """How many pseudo-inputs the VampPrior has; 500 if not given."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 0, "classes")
+        checks.at_least(self, 2, "levels")
+        checks.at_least(self, 1, "components")
+        checks.one_of(self, "net", "activation", "likelihood", "prior")
+        if self.noise is not None:
+            checks.in_effect(self, "noise", "likelihood", "gaussian", "logistic")
+        checks.in_effect(self, "levels", "likelihood", "logistic", "categorical")
+        checks.in_effect(self, "components", "prior", "vamp")
+        for name, numbers in (("latents", self.latents), ("widths", self.widths_or_default)):
+            if any(number < 1 for number in numbers):
+                raise ValueError(f"{name} holds {min(numbers)}, but each number must be at least 1")
+        if not self.latents:
+            raise ValueError("latents is empty: give at least one number, for example 20")
+        if self.net == "convolutional" and len(self.shape) not in (0, 3):
+            raise ValueError(
+                f"net is convolutional, which reads pictures (channels, height, width), but the data have "
+                f"{len(self.shape)} axes: choose dense"
+            )
+        if self.net == "convolutional" and not self.widths_or_default:
+            raise ValueError("widths is empty, but a convolutional net halves at least once: give channels")
+        if self.prior == "vamp" and self.classes:
+            raise ValueError(
+                f"prior is vamp and classes is {self.classes}, but pseudo-inputs are of no class: choose the "
+                "standard prior"
+            )
+
+    @property
+    def widths_or_default(self) -> tuple[int, ...]:
+        """Units of each layer.
+
+        >>> VAE().widths_or_default, VAE(net="convolutional").widths_or_default
+        ((400,), (32, 64))
+        """
+        return WIDTHS[self.net] if self.widths is None else self.widths
+
+    @property
+    def levels_or_default(self) -> int:
+        """Levels of logistic or categorical numbers."""
+        return LEVELS if self.levels is None else self.levels
+
+    @property
+    def components_or_default(self) -> int:
+        """Pseudo-inputs of the VampPrior."""
+        return COMPONENTS if self.components is None else self.components
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a datum has.
+
+        >>> VAE(shape=(1, 28, 28)).numbers
+        784
+        """
+        return math.prod(self.shape)
+
+    @property
+    def latent(self) -> int:
+        """How many numbers tell a datum, of all levels."""
+        return sum(self.latents)

@@ -1,0 +1,232 @@
+"""How probable a datum is under what a decoder tells of it: ln p(x | z), in nats, summed over the datum.
+
+A datum has numbers of any shape, [b, *shape].  What is told of it has the same shape with any number of draws
+in front, [*draws, b, *shape], and for `Categorical` the logits of each number's levels behind.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from qkvae.nn.gaussian import Gaussian
+
+_FLOOR = 1e-6  # the least variance: what a decoder knows to the last digit would be infinitely probable
+_TOGETHER = 8  # factors 1 + exp(−|x|), of (1, 2] each, whose logarithm is taken of their product
+
+
+class Likelihood(nn.Module):
+    """p(x | what is told)."""
+
+    outputs = 1
+    """What is told of each number."""
+
+    def told(
+        self, numbers: Float[Tensor, "*draws_b outputs_numbers"], shape: tuple[int, ...]
+    ) -> Float[Tensor, "..."]:
+        """What a decoder gives in one row, in the shape of the datum."""
+        behind = shape if self.outputs == 1 else (*shape, self.outputs)
+        return numbers.reshape(*numbers.shape[:-1], *behind)
+
+    @abstractmethod
+    def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
+        """ln p(x) of each datum."""
+
+    @abstractmethod
+    def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """E[x]."""
+
+    @abstractmethod
+    def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
+        """A datum from p(x)."""
+
+    @abstractmethod
+    def check(self, x: Float[Tensor, "b *shape"]) -> None:
+        """Refuse data that cannot have come from such a distribution.
+
+        Raises:
+            ValueError: a number is one to which it gives no probability.
+        """
+
+
+class Bernoulli(Likelihood):
+    """Each number is 1 with probability p, told by its logit ln p − ln(1 − p).
+
+    ln p(x) = Σ x·logit − ln(1 + exp(logit)).  A number between 0 and 1 is the chance of a 1, and ln p(x) then
+    the mean over it.
+
+    >>> Bernoulli().log_prob(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)).exp()
+    tensor([0.2500])
+    """
+
+    def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
+        apply = cast("Callable[..., Tensor]", _LogBernoulli.apply)
+        return apply(_in_rows(x, x), _in_rows(told, x))
+
+    def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return torch.sigmoid(told.float())
+
+    def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
+        return torch.bernoulli(self.mean(told), generator=generator)
+
+    def check(self, x: Float[Tensor, "b *shape"]) -> None:
+        _within(x, "a Bernoulli likelihood")
+
+
+class _LogBernoulli(torch.autograd.Function):
+    """Σ x·l − max(l, 0) − ln(1 + exp(−|l|)), with its gradient x − sigmoid(l) made in the same pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        logits_type, logits = logits.dtype, logits.float()
+        factors = logits.abs().neg_().exp_().add_(1)
+        together = math.gcd(_TOGETHER, logits.shape[-1])
+        logs = factors.view(*factors.shape[:-1], together, -1).prod(-2).log_().sum(-1)
+        if ctx.needs_input_grad[1]:
+            ctx.save_for_backward(torch.sub(x, logits.sigmoid()).to(logits_type))
+        return torch.addcmul(logits.clamp_min(0).neg_(), x, logits).sum(-1).sub_(logs)
+
+    @staticmethod
+    def backward(ctx: Any, d_value: Tensor) -> tuple[None, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (slope,) = ctx.saved_tensors
+        return None, slope * d_value[..., None].to(slope.dtype)
+
+
+class Normal(Likelihood):
+    """Each number is normally distributed around what is told; σ is learned, one for all or one for each.
+
+    ln p(x) = −½ Σ ln 2π + ln σ² + (x − told)²/σ², with σ² = 10⁻⁶ + exp(`noise`): what is told to the last
+    digit would be infinitely probable without the floor.  With one σ a linear decoder is probabilistic PCA,
+    with one for each it is factor analysis.
+
+    >>> normal = Normal(())
+    >>> normal.log_prob(torch.zeros(1, 2), torch.zeros(1, 2)).detach()
+    tensor([-1.8379])
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.noise = nn.Parameter(torch.zeros(shape))
+
+    @property
+    def logvar(self) -> Tensor:
+        """ln σ²."""
+        floor = torch.full_like(self.noise, math.log(_FLOOR), dtype=torch.float32)
+        return torch.logaddexp(self.noise.float(), floor)
+
+    def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
+        return _in_rows(Gaussian(told.float(), self.logvar).log_prob(x), x).sum(-1)
+
+    def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return told.float()
+
+    def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
+        eps = torch.randn(told.shape, generator=generator, device=told.device)
+        return Gaussian(told.float(), self.logvar).draw(eps)
+
+    def check(self, x: Float[Tensor, "b *shape"]) -> None:
+        if not bool(x.isfinite().all()):
+            raise ValueError("a number is infinite or none at all: leave that row out or fill it in")
+
+
+class Logistic(Likelihood):
+    """Each number is one of ``levels`` between 0 and 1; a level has the share of a logistic law around it.
+
+    P(x) = sigmoid((x + δ/2 − μ)/s) − sigmoid((x − δ/2 − μ)/s), δ the distance of two levels, and the tails
+    belong to the first and the last: Kingma et al. 2016, arXiv:1606.04934, appendix.  μ is told, s learned,
+    one for all or one for each.  Computed as
+    sigmoid(a) − sigmoid(b) = sigmoid(a)·sigmoid(−b)·(1 − exp(b − a)), which loses no digits.
+
+    >>> logistic, levels = Logistic((), 3), torch.tensor([[0.0], [0.5], [1.0]])
+    >>> logistic.log_prob(levels, torch.full((3, 1), 0.3)).detach().exp().sum()
+    tensor(1.)
+    """
+
+    def __init__(self, shape: tuple[int, ...], levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.noise = nn.Parameter(torch.full(shape, -2.0))
+
+    def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
+        half = 0.5 / (self.levels - 1)
+        noise = self.noise.float()
+        rate, off = torch.exp(-noise), x - told.float()
+        below = F.logsigmoid((off + half) * rate).where(x < 1 - half, 0.0)
+        above = F.logsigmoid((half - off) * rate).where(x > half, 0.0)
+        inside = torch.log(-torch.expm1(-2 * half * rate)).where((x > half) & (x < 1 - half), 0.0)
+        return _in_rows(below + above + inside, x).sum(-1)
+
+    def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return told.float().clamp(0, 1)
+
+    def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
+        u = torch.rand(told.shape, generator=generator, device=told.device).clamp(1e-6, 1 - 1e-6)
+        x = told.float() + self.noise.float().exp() * torch.logit(u)
+        return _nearest_level(x.clamp(0, 1), self.levels)
+
+    def check(self, x: Float[Tensor, "b *shape"]) -> None:
+        _on_levels(x, self.levels)
+
+
+class Categorical(Likelihood):
+    """Each number is one of ``levels`` between 0 and 1, in no order: a logit is told for each.
+
+    >>> Categorical(4).log_prob(torch.tensor([[0.0, 1.0]]), torch.zeros(1, 2, 4)).exp()
+    tensor([0.0625])
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = self.outputs = levels
+
+    def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
+        level = (x * (self.levels - 1)).round().long().expand(told.shape[:-1])
+        log_p = F.log_softmax(told.float(), -1).gather(-1, level[..., None])[..., 0]
+        return _in_rows(log_p, x).sum(-1)
+
+    def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        values = torch.linspace(0, 1, self.levels, device=told.device)
+        return torch.softmax(told.float(), -1) @ values
+
+    def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
+        p = torch.softmax(told.float(), -1)
+        level = torch.multinomial(p.flatten(0, -2), 1, generator=generator)
+        return level.view(told.shape[:-1]) / (self.levels - 1)
+
+    def check(self, x: Float[Tensor, "b *shape"]) -> None:
+        _on_levels(x, self.levels)
+
+
+def _in_rows(numbers: Tensor, x: Tensor) -> Tensor:
+    """All numbers of a datum x in one row."""
+    return numbers if x.ndim == 2 else numbers.flatten(numbers.ndim - x.ndim + 1)
+
+
+def _nearest_level(x: Tensor, levels: int) -> Tensor:
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def _within(x: Tensor, what: str) -> None:
+    low, high = float(x.min()), float(x.max())
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"numbers lie between {low:g} and {high:g}, but {what} knows 0 to 1 only: scale them, "
+            "or choose a gaussian likelihood"
+        )
+
+
+def _on_levels(x: Tensor, levels: int) -> None:
+    _within(x, f"a likelihood of {levels} levels")
+    off = float((x - _nearest_level(x, levels)).abs().max())
+    if off > 0.01 / levels:
+        raise ValueError(
+            f"a number lies {off:.3g} beside the nearest of {levels} levels between 0 and 1: give the number "
+            "of levels that the data have, or choose a gaussian likelihood"
+        )
