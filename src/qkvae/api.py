@@ -61,33 +61,21 @@ def train(
         ValueError: something the user must mend; the message says what and how.
         KeyboardInterrupt: Ctrl-C; the run is saved and can be resumed.
     """
-    begun, kind = time.monotonic(), find_task(task)
+    begun = time.monotonic()
     begins = read_base(base) if base is not None else None
     config = _configured(task, data, minutes, steps, begins)
-    out = Path(out) if out is not None else Path("runs") / task
-    if begins is not None and out.resolve() == begins.path.resolve():
-        raise ValueError(
-            f"{out} is where the training begins, and cannot be where it ends: give another --out"
-        )
+    out = _place(out, task, begins)
     with joined() as processes:
         if processes.leads:
             require_free(out, overwrite)
             require_sink(config.saving.sink)
-        replayed = Run.open(replay, task) if replay is not None and processes.leads else None
-        plans = _plans(replayed) if replayed is not None else None
+        replayed = _replayed(replay, task) if processes.leads else None
         reporter = make_reporter(quiet or not processes.leads)
-        prepared = prepare(kind, config, begins, processes, reporter)
+        prepared = prepare(find_task(task), config, begins, processes, reporter)
         run = None
         if processes.leads:
-            resolved = {
-                **_begun(prepared, replayed, plans, processes),
-                "command": _command(task, prepared.config, out, processes, begins),
-                "licence": licence,
-            }
-            # Only now, when nothing of the user's can be wrong any more, may an old run make room.
-            run = Run.create(out, task, prepared.config, overwrite, resolved)
-            prepared.keep(run)
-            reporter.say(f"the run is written to {out}")
+            resolved = _resolved(task, prepared, out, replayed, processes) | {"licence": licence}
+            run = _create(out, prepared, overwrite, resolved, reporter)
         return _continue(_shared(run, processes), prepared, processes, reporter, begun)
 
 
@@ -140,38 +128,72 @@ def check(task: str, paths: Paths, valid: Paths = (), **settings: Any) -> Report
     return kind.check(data_settings(task, paths, settings, valid))
 
 
-def _plans(run: Run) -> list[Plan]:
-    """The plans that a run's log tells of.
+def _replayed(path: str | Path | None, task: str) -> tuple[Run, list[Plan]] | None:
+    """The run that is repeated, if one is, and the plans that its log tells of.
 
     Raises:
-        ValueError: it tells of none.
+        ValueError: it is no run of this task, or its log tells of none.
     """
+    if path is None:
+        return None
+    run = Run.open(path, task)
     plans = plans_of(run.records())
     if not plans:
         raise ValueError(
             f"{run.path / 'metrics.jsonl'} tells of no plan to replay: give a run that was trained"
         )
-    return plans
+    return run, plans
 
 
-def _begun(
-    prepared: Prepared, replayed: Run | None, plans: list[Plan] | None, processes: Processes
+def _place(out: str | Path | None, task: str, base: Base | None) -> Path:
+    """Where the run is written.
+
+    Raises:
+        ValueError: the training begins from there.
+    """
+    place = Path(out) if out is not None else Path("runs") / task
+    if base is not None and place.resolve() == base.path.resolve():
+        raise ValueError(
+            f"{place} is where the training begins, and cannot be where it ends: give another --out"
+        )
+    return place
+
+
+def _resolved(
+    task: str,
+    prepared: Prepared,
+    out: Path,
+    replayed: tuple[Run, list[Plan]] | None,
+    processes: Processes,
 ) -> dict[str, Any]:
     """What a run remembers of how it was begun."""
     # Other arithmetic gives other bits, so a run is repeated on what it was made on.
-    if replayed is not None:
-        machine = same_machine(replayed.resolved.get("machine", {}), processes)
+    run, plans = replayed or (None, [])
+    if run is not None:
+        machine = same_machine(run.resolved.get("machine", {}), processes)
     else:
         machine = choose_machine(prepared.config.training, processes)
     found: dict[str, Any] = {
         "machine": asdict(machine),
-        "replay": [plan.record() for plan in plans] if plans else None,
+        "command": _command(task, prepared.config, out, processes, prepared.base),
+        "replay": [plan.record() for plan in plans] or None,
     }
     if prepared.base is not None:
         found["from"] = prepared.base.record()
     if prepared.words is not None:
         found["words"] = prepared.words.record()
     return found
+
+
+def _create(
+    out: Path, prepared: Prepared, overwrite: bool, resolved: dict[str, Any], reporter: Reporter
+) -> Run:
+    """The folder of a new run.  Only now, when nothing of the user's can be wrong any more, may an old one
+    make room."""
+    run = Run.create(out, prepared.task.name, prepared.config, overwrite, resolved)
+    prepared.keep(run)
+    reporter.say(f"the run is written to {out}")
+    return run
 
 
 def _shared(run: Run | None, processes: Processes) -> Run:
@@ -254,6 +276,7 @@ def _say_if_other(run: Run, machine: Machine, processes: Processes, reporter: Re
 
 
 def _configured(task: str, data: Any, minutes: float | None, steps: int | None, base: Base | None) -> Any:
+    find_task(task)  # refuses an unknown name
     kind = TASKS[task]
     if isinstance(data, kind):
         config = data if base is None else configured(task, base, asked_of(data))

@@ -48,7 +48,7 @@ class Loaded:
     def __init__(self) -> None:
         self.config = Translation()
         self.answerer = Printing()
-        self.task = types.SimpleNamespace(name="translation")
+        self.run = types.SimpleNamespace(task="translation")
         self.groups: list[list[str]] = []
         self.generation: Generation | None = None
         self.rows = [Row("batch = single", True, "0.0e+00")]

@@ -45,6 +45,14 @@ def test_texts_lines_and_files_are_answered_in_order(
     assert "torn.gz is damaged or cut short" in told.err
 
 
+def test_an_empty_input_is_told_of(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["use", "runs/x", ""]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("\n", "note: an input is empty, and so is what is answered\n")
+    assert main(["use", "runs/x", "a", "", " "]) == 0
+    assert "2 inputs are empty" in capsys.readouterr().err
+
+
 def test_nbest_and_json(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     api.loaded.config = Translation(generation=Generation(length_penalty=0.6))
     assert main(["use", "runs/x", "a", "b", "--beam", "4", "--nbest", "2"]) == 0

@@ -56,7 +56,7 @@ ODD: dict[str, tuple[Callable[[Lines, Lines], None], str, int]] = {
     ),
     "a megabyte": (
         megabyte,
-        "1 lines of more than 100,000 bytes were dropped with their pairs (train.en:3: ",
+        "1 line of more than 100,000 bytes was dropped with their pairs (train.en:3: ",
         79,
     ),
     "duplicates": (twice, "4 exact duplicates of an earlier pair were kept (line 81, line 82, line 83", 84),
@@ -139,7 +139,7 @@ def test_what_is_too_long_to_be_trained_on_is_counted(
         str(out),
     ]
     assert main([*asked, "--max-length", "60"]) == 0
-    assert "note: 1 training pairs have more than 60 tokens: left out" in capsys.readouterr().err
+    assert "note: 1 training pair of more than 60 tokens left out" in capsys.readouterr().err
 
 
 def test_an_input_too_long_to_be_read_is_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,7 @@ def test_what_is_handled_is_counted(tmp_path: Path) -> None:
     twice = read_documents([tmp_path / "b.txt", tmp_path / "b.txt"])
     assert len(twice) == 2
     assert [str(note) for note in twice.notes] == [
-        "1 exact duplicates of an earlier document were kept (b.txt:1)"
+        "1 exact duplicate of an earlier document was kept (b.txt:1)"
     ]
 
 

@@ -57,7 +57,7 @@ def test_words_given_twice_and_empty_ones(tmp_path: Path) -> None:
     assert found["cat"].tolist() == [1, 2]
     assert [str(note) for note in found.notes] == [
         "1 words were given twice; the first vector counts (a.txt:3: cat)",
-        "1 vectors of an empty word were dropped (a.txt:4)",
+        "1 vector of an empty word was dropped (a.txt:4)",
     ]
 
 

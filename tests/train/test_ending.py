@@ -37,6 +37,19 @@ def known() -> tuple[Tokenizer, Encoded, list[Hypothesis]]:
     return tokenizer, Encoded(pairs, pairs, texts, 0), answers
 
 
+def test_few_steps_are_judged_on_few_pairs_and_progress_is_told(
+    known: tuple[Tokenizer, Encoded, list[Hypothesis]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, encoded, answers = known
+    monkeypatch.setattr(ending, "finished_hypotheses", lambda model, some, *_: [answers] * len(some))
+    model = build(Seq2Seq(block=Block(dim=8, heads=2, hidden=8), vocab=len(tokenizer)))
+    told = list[float]()
+    few = ending.judged(len(encoded.valid), steps=4)
+    settings = Generation(beam=2, batch=20)
+    found = choose_length_penalty(model, tokenizer, encoded, settings, None, few, told.append)
+    assert (found.sentences, told) == (40, [0.5, 1.0])
+
+
 def choose(
     known: tuple[Tokenizer, Encoded, list[Hypothesis]],
     monkeypatch: pytest.MonkeyPatch,

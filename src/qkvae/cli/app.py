@@ -34,7 +34,7 @@ VERBS: dict[str, Verb] = {
     ),
     "use": Verb(
         target="qkvae.cli.use:use",
-        help="Answer with a trained run: each TEXT, or each line of --file or of stdin, in order.",
+        help="Answer with a trained run: each INPUT, or each line of --file or of stdin, in order.",
         examples="""\
 qkvae use runs/demo "the third of May 2024"
 qkvae use runs/demo --beam 5 --nbest 3 --json < sentences.txt
@@ -56,7 +56,7 @@ qkvae eval runs/mine pairs.tsv --source en --target it --json""",
     ),
     "look": Verb(
         target="qkvae.cli.show:look",
-        help="Write one self-contained page with the attention of every layer and head, and the alignment.",
+        help="Write one self-contained page with what goes on inside for one input.",
         examples='qkvae look runs/demo "the third of May 2024" --out page.html',
     ),
     "data": Verb(target="qkvae.cli.check:app", help="Check data before training on it."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from cyclopts import App
 
@@ -48,37 +49,34 @@ _KEPT = (
 """Settings of ``data`` that decide what is read, as far as a task has them."""
 
 
+def _check(task: str, /, *data: str, json: bool = False, settings: Settings) -> int:
+    """Check data.
+
+    Parameters
+    ----------
+    data
+        {paths}
+    json
+        One JSON document instead of a table.
+    """
+    require_data(data)
+    asked = from_dict(TASKS[task], combine(data, settings, {})).data
+
+    from qkvae import api
+
+    say_working(f"reading {', '.join(asked.paths)}")
+    kept = {name: getattr(asked, name) for name in _KEPT if name != "valid" and hasattr(asked, name)}
+    report = api.check(task, asked.paths, asked.valid, **kept)
+    put(to_json(report.to_dict(), indent=2) if json else str(report))
+    return 0
+
+
 def _command(task: str) -> Callable[..., int]:
     """The function behind ``qkvae data check TASK``."""
-
-    def check(
-        *data: str,
-        json: bool = False,
-        settings: Settings,
-    ) -> int:
-        """Check data.
-
-        Parameters
-        ----------
-        data
-            {paths}
-        json
-            One JSON document instead of a table.
-        """
-        require_data(data)
-        asked = from_dict(TASKS[task], combine(data, settings, {})).data
-
-        from qkvae import api
-
-        say_working(f"reading {', '.join(asked.paths)}")
-        kept = {name: getattr(asked, name) for name in _KEPT if name != "valid" and hasattr(asked, name)}
-        report = api.check(task, asked.paths, asked.valid, **kept)
-        put(to_json(report.to_dict(), indent=2) if json else str(report))
-        return 0
-
-    check.__doc__ = (check.__doc__ or "").replace("{paths}", paths_help(task))
     flags = [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[1] in _KEPT]
-    return with_flags(check, flags)
+    command = with_flags(partial(_check, task), flags)
+    command.__doc__ = (_check.__doc__ or "").replace("{paths}", paths_help(task))
+    return command
 
 
 def _app() -> App:

@@ -14,14 +14,32 @@ from qkvae.cli.terminal import say
 _READ = 1 << 16
 
 
-def inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
-    """The inputs, in groups of as many as are there already.
+def require_inputs(typed: tuple[str, ...], file: Path | None) -> None:
+    """Refuse inputs that are named twice, or are not there.
+
+    Raises:
+        ValueError: there are typed ones and a file.
+        FileNotFoundError: there is no such file.
+    """
+    if typed and file:
+        raise ValueError(f"INPUT and --file {file} exclude each other: give one of them")
+    if file is not None and not file.is_file():
+        raise FileNotFoundError(f"{file} is no file")
+
+
+def is_typing(typed: tuple[str, ...], file: Path | None) -> bool:
+    """Whether somebody sits there and types the inputs one by one."""
+    return not typed and file is None and sys.stdin.isatty()
+
+
+def inputs(typed: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
+    """The inputs, in groups of as many as are there already; nothing is read before the first is asked for.
 
     Raises:
         ValueError: a line is not UTF-8, or the file is damaged or cut short.
     """
-    if text:
-        yield list(text)
+    if typed:
+        yield list(typed)
     elif file:
         from qkvae.data.files import TextFile, opened
 
@@ -29,11 +47,12 @@ def inputs(text: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
             yield from groups(stream, str(file))
     else:
         stream = cast("io.BufferedIOBase", sys.stdin.buffer)
-        yield from _typed(stream) if sys.stdin.isatty() else groups(stream, "stdin")
+        yield from _typed(stream) if is_typing(typed, file) else groups(stream, "stdin")
 
 
 def _typed(stream: io.BufferedIOBase) -> Iterator[list[str]]:
     """Lines of somebody who sits there, each asked for by a prompt."""
+    say("type one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z and Enter) ends")
     for number in itertools.count():
         print("> ", end="", file=sys.stderr, flush=True)
         if not (line := stream.readline()):

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from qkvae.cli.flags import Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, put_document, require_data, say_working
 
 
-def evaluate(
-    run: Path,
-    /,
-    *data: str,
-    source: str | None = None,
-    target: str | None = None,
-    text: str | None = None,
-    pair: str | None = None,
-    label: str | None = None,
-    json: bool = False,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Where in a table the examples are."""
+
+    source: str | None = None
+    """Column of the sentences to translate, by name or by number from 0."""
+
+    target: str | None = None
+    """Column of their translations."""
+
+    text: str | None = None
+    """Column of the text."""
+
+    pair: str | None = None
+    """Column of a second text that goes with it."""
+
+    label: str | None = None
+    """Column of its label."""
+
+
+def _evaluate(run: Path, /, *data: str, json: bool = False, settings: Settings) -> int:
     """Measure a run on data with known answers.
 
     Parameters
@@ -26,10 +38,6 @@ def evaluate(
         Folder of the run.
     data
         As for training on the run's task: files, tables, folders, or the name of a data set.
-    source, target
-        Columns of the sentences to translate and of their translations, by name or by number from 0.
-    text, pair, label
-        Columns of the text, of a second text that goes with it, and of its label.
     json
         One JSON document instead of a table.
     """
@@ -37,23 +45,11 @@ def evaluate(
 
     require_data(data)
     say_working(f"measuring {run} on {' and '.join(data)}")
-    columns = _given(source=source, target=target, text=text, pair=pair, label=label)
-    put_document(api.load(run).evaluate(data, **columns), json)
+    put_document(api.load(run).evaluate(data, **settings), json)
     return 0
 
 
-def compare(
-    run: Path,
-    other: Path,
-    /,
-    *data: str,
-    source: str | None = None,
-    target: str | None = None,
-    text: str | None = None,
-    pair: str | None = None,
-    label: str | None = None,
-    json: bool = False,
-) -> int:
+def _compare(run: Path, other: Path, /, *data: str, json: bool = False, settings: Settings) -> int:
     """Say whether one of two runs is better, by a paired bootstrap over the same data.
 
     Parameters
@@ -64,10 +60,6 @@ def compare(
         Folder of the other.
     data
         As for training on the run's task: files, tables, folders, or the name of a data set.
-    source, target
-        Columns of the sentences to translate and of their translations, by name or by number from 0.
-    text, pair, label
-        Columns of the text, of a second text that goes with it, and of its label.
     json
         One JSON document instead of a table.
     """
@@ -75,9 +67,12 @@ def compare(
 
     require_data(data)
     say_working(f"measuring {run} and {other} on {' and '.join(data)}")
-    columns = _given(source=source, target=target, text=text, pair=pair, label=label)
-    put_document(api.compare(run, other, data, **columns), json)
+    put_document(api.compare(run, other, data, **settings), json)
     return 0
+
+
+evaluate = with_flags(_evaluate, flags_of(Columns))
+compare = with_flags(_compare, flags_of(Columns))
 
 
 def prove(run: Path, /) -> int:
@@ -96,8 +91,3 @@ def prove(run: Path, /) -> int:
         put(f"{'holds' if row.holds else 'FAILS'}  {row.name}: {row.detail}")
         held = held and row.holds
     return 0 if held else 1
-
-
-def _given(**columns: str | None) -> dict[str, str]:
-    """The columns that were typed."""
-    return {name: column for name, column in columns.items() if column is not None}

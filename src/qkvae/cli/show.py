@@ -7,22 +7,22 @@ from pathlib import Path
 from qkvae.cli.terminal import put, put_document, say_working
 
 
-def look(run: Path, text: str, /, *, out: Path = Path("look.html")) -> int:
-    """Write one self-contained page with the attention of every layer and head for one input.
+def look(run: Path, input: str, /, *, out: Path = Path("look.html")) -> int:
+    """Write one self-contained page with what goes on inside for one input.
 
     Parameters
     ----------
     run
         Folder of the run.
-    text
-        The input.
+    input
+        What is answered: text, or the path of a picture, as the run reads.
     out
         The page to write; look.html if not given.
     """
     from qkvae import api
 
-    say_working("translating and drawing every head")
-    put(str(api.load(run).look(text, out)))
+    say_working("answering and drawing what goes on inside")
+    put(str(api.load(run).look(input, out)))
     return 0
 
 

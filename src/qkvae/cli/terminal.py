@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 
@@ -72,6 +74,29 @@ def to_json(value: Any, indent: int | None = None) -> str:
     '{"perplexity": null, "bleu": 39.5}'
     """
     return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where a use of a run writes its results; see `qkvae.tasks.uses.Output`."""
+
+    json: bool = False
+
+    def binary(self) -> io.BufferedIOBase | None:
+        """Where bytes may be written; None where a person would see them."""
+        return None if sys.stdout.isatty() else cast("io.BufferedIOBase", sys.stdout.buffer)
+
+    def put(self, text: str) -> None:
+        """One line of the result."""
+        put(text)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """One line of the result, as JSON."""
+        put(to_json(record))
+
+    def say(self, text: str) -> None:
+        """One sentence to a person."""
+        say(text)
 
 
 def table(document: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,69 +48,57 @@ qkvae train feature-extraction train.en train.de --group 128 --minutes 10 --out 
 }
 
 
+def _train(
+    task: str,
+    /,
+    *data: str,
+    config: Path | None = None,
+    out: Path | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+    base: Annotated[Path | None, Parameter(name="--from")] = None,
+    replay: Path | None = None,
+    licence: str | None = None,
+    settings: Settings,
+) -> int:
+    """Train.
+
+    Parameters
+    ----------
+    data
+        {paths}
+    config
+        A recipe (TOML); what is typed here wins over it.
+    out
+        Folder of the run; runs/TASK-DATE if not given.
+    overwrite
+        Replace the run that --out holds.
+    quiet
+        Say nothing but errors.
+    base
+        A run, or a Hugging Face folder (GPT-2, Llama, BERT, RoBERTa, Marian), to begin from: its weights,
+        tokenizer and architecture are taken.
+    replay
+        Take every change of plan from the log of this run, so that it is repeated bit for bit.
+    licence
+        Licence of the data, for the model card.
+    """
+    recipe = read_recipe(config, task) if config else Recipe(settings={})
+    asked: Any = combine(data, settings, recipe.settings)
+    if base is None:  # what is wrong is said at once, and with --from when it is known what it may be
+        asked = from_dict(TASKS[task], asked)
+    from qkvae import api
+
+    train = partial(api.train, task, asked, overwrite=overwrite, quiet=quiet, replay=replay)
+    folder = out or _free_folder(task)
+    return _finish(folder, quiet, lambda: train(out=folder, base=base, licence=licence or recipe.licence))
+
+
 def _command(task: str) -> Callable[..., int]:
     """The function behind ``qkvae train TASK``."""
-
-    def train(
-        *data: str,
-        config: Path | None = None,
-        out: Path | None = None,
-        overwrite: bool = False,
-        quiet: bool = False,
-        base: Annotated[Path | None, Parameter(name="--from")] = None,
-        replay: Path | None = None,
-        licence: str | None = None,
-        settings: Settings,
-    ) -> int:
-        """Train.
-
-        Parameters
-        ----------
-        data
-            {paths}
-        config
-            A recipe (TOML); what is typed here wins over it.
-        out
-            Folder of the run; runs/TASK-DATE if not given.
-        overwrite
-            Replace the run that --out holds.
-        quiet
-            Say nothing but errors.
-        base
-            A run, or a Hugging Face folder (GPT-2, Llama, BERT, RoBERTa, Marian), to begin from: its weights,
-            tokenizer and architecture are taken.
-        replay
-            Take every change of plan from the log of this run, so that it is repeated bit for bit.
-        licence
-            Licence of the data, for the model card.
-        """
-        recipe = read_recipe(config, task) if config else Recipe(settings={})
-        asked: Any = combine(data, settings, recipe.settings)
-        if base is None:  # what is wrong is said at once, and with --from when it is known what it may be
-            asked = from_dict(TASKS[task], asked)
-        folder = out or _free_folder(task)
-        if out is None and not quiet:
-            say(f"the run is written to {folder} (choose with --out)")
-
-        from qkvae import api
-
-        return _finish(
-            folder,
-            quiet,
-            lambda: api.train(
-                task,
-                asked,
-                out=folder,
-                base=base,
-                overwrite=overwrite,
-                quiet=quiet,
-                replay=replay,
-                licence=licence or recipe.licence,
-            ),
-        )
-
-    train.__doc__ = (train.__doc__ or "").replace("{paths}", paths_help(task))
-    return with_flags(train, flags_of(TASKS[task]))
+    command = with_flags(partial(_train, task), flags_of(TASKS[task]))
+    command.__doc__ = (_train.__doc__ or "").replace("{paths}", paths_help(task))
+    return command
 
 
 def combine(data: tuple[str, ...], typed: Settings, recipe: Settings) -> Settings:

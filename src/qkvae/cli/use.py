@@ -1,39 +1,28 @@
-"""``qkvae use RUN``: one answer line per input line, in order."""
+"""``qkvae use RUN``: one answer line per input line, in order; or what else a run does."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
-import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from qkvae.cli.embed import Wanted, refuse_terminal, tell_neighbours, write_vectors
 from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
-from qkvae.cli.inputs import inputs
-from qkvae.cli.terminal import put, say, to_json
+from qkvae.cli.inputs import inputs, is_typing, require_inputs
+from qkvae.cli.terminal import Output, put, say, to_json
 from qkvae.config import TASKS
 
 if TYPE_CHECKING:
+    from qkvae.loaded import LoadedRun
     from qkvae.tasks.task import Answer, Speaker
 
+_USES = tuple(dict.fromkeys(use for kind in TASKS.values() for use in kind.USES))
 
-def _use(
-    run: Path,
-    /,
-    *text: str,
-    file: Path | None = None,
-    json: bool = False,
-    embed: bool = False,
-    neighbours: Path | None = None,
-    pool: Literal["mean", "first", "last"] | None = None,
-    level: Literal["sentence", "token"] | None = None,
-    out: Path | None = None,
-    count: int | None = None,
-    settings: Settings,
-) -> int:
-    """Answer with a trained run: each TEXT, or each line of --file or stdin.
+
+def _use(run: Path, /, *input: str, file: Path | None = None, json: bool = False, settings: Settings) -> int:
+    """Answer with a trained run: each INPUT, or each line of --file or stdin.
 
     With --nbest above 1, each answer is a line of input number, score and text, separated by tabs.  A text
     that is continued is shown while it is written where there is one input, and a run that learned from
@@ -43,76 +32,113 @@ def _use(
     ----------
     run
         Folder of the run.
-    text
-        Inputs; the lines of stdin if none.
+    input
+        Inputs: text, or the path of a picture or a table, as the run reads; the lines of stdin if none.
     file
         A file of one input per line (plain, .gz or .xz) instead.
     json
         One JSON line per input, with all that is known of the answer.
-    embed
-        Instead of answers the vectors of the inputs, as a NumPy array to a pipe or to --out.
-    neighbours
-        Instead of answers the lines of this file that are nearest to each input: number, cosine, line.
-    pool
-        With --embed and --neighbours: what stands for a text; as the run was trained, or the mean.
-    level
-        With --embed: one vector for each input (sentence) or for each of its tokens (token).
-    out
-        With --embed: a file .npy, .npz or .parquet instead of stdout.
-    count
-        With --neighbours: how many lines; 10 if not given.
     """
-    wanted = Wanted(embed=embed, neighbours=neighbours, pool=pool, level=level, out=out, count=count)
-    if wanted:
-        refuse_terminal(wanted, json)
-        for name in settings:
-            flag, verb = f"--{name.replace('_', '-')}", "--embed" if embed else "--neighbours"
-            raise ValueError(f"{flag} has no effect with {verb}: leave it out")
-    if text and file:
-        raise ValueError(f"TEXT and --file {file} exclude each other: give one of them")
-    if file is not None and not file.is_file():
-        raise FileNotFoundError(f"{file} is no file")
-
-    typing = not text and file is None and sys.stdin.isatty()
-    if typing:
-        say("type one input per line; an end of file (Ctrl-D, on Windows Ctrl-Z and Enter) ends")
+    require_inputs(input, file)
+    asked = _instead(settings)
 
     from qkvae import api
+
+    loaded, groups = api.load(run), inputs(input, file)
+    if asked is not None:
+        _do(asked, loaded, groups, json)
+        if (input or file) and inspect.getgeneratorstate(groups) == inspect.GEN_CREATED:
+            say("note: the inputs were not read: nothing was asked of them")
+        return 0
+    generation = _generation(loaded.config.generation, settings, loaded.run.task) if settings else None
+    alone = len(input) == 1 or is_typing(input, file)
+    _answer(loaded, _Counted(groups), generation, json, alone)
+    return 0
+
+
+def _instead(typed: Settings) -> Any | None:
+    """What was asked for instead of answers, if anything was.
+
+    Raises:
+        ValueError: two things were, or a setting has no effect on what was.
+    """
+    asked = [use for use in _USES if typed.get(_names(use)[0])]
+    if len(asked) > 1:
+        one, other = (_flag(_names(use)[0]) for use in asked[:2])
+        raise ValueError(f"{one} and {other} exclude each other: give one of them")
+    for name, value in typed.items():
+        knowing = [use for use in _USES if name in _names(use)]
+        if asked and asked[0] not in knowing:
+            told = f"with {_flag(_names(asked[0])[0])}"
+        elif not asked and knowing:
+            told = f"without {' or '.join(_flag(_names(use)[0]) for use in knowing)}"
+        else:
+            continue
+        raise ValueError(f"{_flag(name)} {value} has no effect {told}: leave it out")
+    return asked[0](**typed) if asked else None
+
+
+def _do(asked: Any, loaded: LoadedRun, groups: Iterable[list[str]], json: bool) -> None:
+    """Do what was asked for instead of answering.
+
+    Raises:
+        ValueError: runs of this task cannot.
+    """
+    from qkvae.tasks.uses import find_use
+
+    task = loaded.run.task
+    if type(asked) not in TASKS[task].USES:
+        raise ValueError(f"{_flag(_names(type(asked))[0])} has no effect on a run of {task}: leave it out")
+    find_use(asked)(loaded.run, asked, groups, Output(json=json))
+
+
+class _Counted:
+    """Groups of inputs, and how many of those read hold nothing."""
+
+    def __init__(self, groups: Iterable[list[str]]) -> None:
+        self.empty, self._groups = 0, groups
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for lines in self._groups:
+            self.empty += sum(not line.strip() for line in lines)
+            yield lines
+
+
+def _answer(loaded: LoadedRun, counted: _Counted, generation: Any, json: bool, alone: bool) -> None:
+    """Answer all inputs; those of somebody who waits for one answer are shown while they are written."""
     from qkvae.tasks.task import Speaker
 
-    loaded = api.load(run)
-    if wanted:
-        work = write_vectors if wanted.embed else tell_neighbours
-        return work(loaded.embedder, inputs(text, file), wanted, json)
-    generation = _generation(loaded.config.generation, settings, loaded.task.name) if settings else None
-    answerer = loaded.answerer
-    number, cut = 0, list[Any]()
-    groups: Iterable[Iterable[str]] = inputs(text, file)
+    answerer, groups = loaded.answerer, iter(counted)
+    number, empty, cut = 0, 0, list[Any]()
+    batches: Iterable[Iterable[str]] = groups
     if isinstance(answerer, Speaker):
         every = itertools.chain.from_iterable(groups)
-        if (typing or len(text) == 1) and not json:
-            return _speak(answerer, every, generation)
-        groups = [every] if answerer.in_turn else groups
-    for lines in groups:
+        if alone and not json:
+            _speak(answerer, every, generation)
+            return
+        batches = [every] if answerer.in_turn else groups
+    for lines in batches:
         for answer in loaded.use(lines, generation):
             number += 1
+            empty += not answer.text.strip()
             if answer.cut:
                 cut.append(answer)
             for line in [to_json(answer.record())] if json else answerer.lines(answer, number, generation):
                 put(line)
     if told := answerer.said_of_cuts(cut):
         say(f"note: {told}")
-    return 0
+    if unanswered := min(empty, counted.empty):
+        what = "an input is" if unanswered == 1 else f"{unanswered:,} inputs are"
+        say(f"note: {what} empty, and so is what is answered")
 
 
-def _speak(answerer: Speaker, lines: Iterable[str], wanted: Any) -> int:
+def _speak(answerer: Speaker, lines: Iterable[str], wanted: Any) -> None:
     """Show every answer while it is written."""
     for pieces in answerer.speak(lines, wanted):
         answer = _shown(pieces)
         put("")
         if answer.cut and (told := answerer.said_of_cuts([answer])):
             say(f"note: {told}")
-    return 0
 
 
 def _shown(pieces: Generator[str, None, Answer]) -> Answer:
@@ -130,20 +156,31 @@ def _generation(known: Any, typed: Settings, task: str) -> Any:
     Raises:
         ValueError: the run's task has no such setting.
     """
-    names = [field.name for field in dataclasses.fields(known)]
+    names = _names(type(known))
     for name in typed:
         if name not in names:
-            flags = ", ".join(f"--{each.replace('_', '-')}" for each in names)
-            raise ValueError(f"--{name.replace('_', '-')} has no effect on a run of {task}: it has {flags}")
+            has = ", ".join(map(_flag, names))
+            raise ValueError(f"{_flag(name)} has no effect on a run of {task}: it has {has}")
     if typed.get("sample") and "beam" in names:
         typed = {"beam": 1, **typed}
     return dataclasses.replace(known, **typed)
 
 
+def _names(kind: Any) -> list[str]:
+    """The settings of a class, in their order."""
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _flag(name: str) -> str:
+    """How a setting is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _flags() -> list[Flag]:
-    """The settings of ``generation`` of all tasks.  What is not typed is as the run was trained to do it, so
-    no default can be shown here."""
-    found = {flag.key: flag for kind in TASKS.values() for flag in flags_of(type(kind().generation))}
+    """The settings of ``generation`` of all tasks, and of what runs do instead.  What is not typed is as the
+    run was trained to do it, so no default can be shown here."""
+    kinds = [type(kind().generation) for kind in TASKS.values()]
+    found = {flag.key: flag for kind in (*kinds, *_USES) for flag in flags_of(kind)}
     return [dataclasses.replace(flag, default=None) for flag in found.values()]
 
 

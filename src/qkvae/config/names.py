@@ -1,4 +1,4 @@
-"""Unknown names: say which known one is nearest."""
+"""Words of messages: which known name is nearest to an unknown one, and how many there are of something."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else "known: " + ", ".join(known)
+
+
+def many(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> many(1, "pair"), many(2000, "pair")
+    ('1 pair', '2,000 pairs')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -54,11 +54,20 @@ def locate(name: str | os.PathLike[str]) -> Path:
     for place in places:
         folder = place.parent
         if folder.is_dir():
-            names = [entry.name for entry in folder.iterdir()]
-            if close := difflib.get_close_matches(place.name, names, n=1, cutoff=0.5):
+            names = [entry.name for entry in folder.iterdir() if _is_near(entry.name, place.name)]
+            if close := difflib.get_close_matches(place.name, names, n=1):
                 raise FileNotFoundError(f'{path} does not exist: did you mean "{folder / close[0]}"?')
     looked = f", nor under QKVAE_DATA={shelf}" if len(places) > 1 else ""
     raise FileNotFoundError(f"{path} does not exist{looked}: check the spelling and the folder you are in")
+
+
+def _is_near(name: str, other: str) -> bool:
+    """Whether two names are alike before their first dot: an ending in common makes none of them a slip.
+
+    >>> _is_near("train.en", "trian.en"), _is_near("bin.en", "nope.en")
+    (True, False)
+    """
+    return difflib.SequenceMatcher(None, name.split(".")[0], other.split(".")[0]).ratio() >= 0.6
 
 
 def inside_archive(name: str) -> list[TextFile]:

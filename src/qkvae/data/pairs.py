@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,19 @@ class Note:
     examples: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        what = _of_one(self.what) if self.count == 1 else self.what
         more = ", …" if self.count > len(self.examples) else ""
         where = f" ({', '.join(self.examples)}{more})" if self.examples else ""
-        return f"{self.count:,} {self.what}{where}"
+        return f"{self.count:,} {what}{where}"
+
+
+def _of_one(what: str) -> str:
+    """What is said of several, said of one.
+
+    >>> _of_one("exact duplicates of an earlier pair were kept")
+    'exact duplicate of an earlier pair was kept'
+    """
+    return re.sub(r"^((?:[\w-]+ )?[\w-]+)s( (?:(?!that |and ).)*?)?\bwere\b", r"\1\2was", what)
 
 
 class Tally:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from qkvae.config import nearest
 from qkvae.run.atomic import move, remove_leftovers
-from qkvae.run.errors import DamagedPart, NotARun, RunExists, plainly
+from qkvae.run.errors import DamagedPart, DiskFull, NotARun, NotWritable, RunExists, StorageError, plainly
 from qkvae.run.manifest import read_manifest
 
 CONFIG = "config.json"
@@ -50,11 +52,17 @@ def claimed(path: Path, overwrite: bool) -> Generator[None]:
 
 
 def require_free(path: Path, overwrite: bool) -> None:
-    """Refuse a place where `claimed` would refuse to begin a run; nothing is written.
+    """Refuse a place where `claimed` would refuse to begin a run; nothing that is written there stays.
 
     Raises:
         RunExists: the path is a file, or holds a run (without ``overwrite``) or what a run would write over.
+        StorageError: the place cannot be written.
     """
+    _refuse_taken(path, overwrite)
+    _try_writing(path)
+
+
+def _refuse_taken(path: Path, overwrite: bool) -> None:
     if path.exists() and not path.is_dir():
         raise RunExists(f"{path} is a file, and a run is a folder: choose another place with --out")
     if (path / CONFIG).exists():
@@ -71,6 +79,27 @@ def require_free(path: Path, overwrite: bool) -> None:
             f"{path} is no run, but holds {parts[0]}, which a run would write over: "
             "choose another place with --out"
         )
+
+
+def _try_writing(path: Path) -> None:
+    """Make the folder and a file in it, and take both away again."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    made: list[Path] = []
+    try:
+        with plainly(path):
+            for each in reversed(missing):
+                each.mkdir()
+                made.append(each)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+    except (DiskFull, NotWritable):
+        raise
+    except StorageError as error:  # a place that takes no folder is no fault of the machine
+        raise NotWritable(f"{error}: choose another place with --out") from error
+    finally:
+        for each in reversed(made):
+            with contextlib.suppress(OSError):  # another process may have begun there meanwhile
+                each.rmdir()
 
 
 def require_run(path: Path) -> None:

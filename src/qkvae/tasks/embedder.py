@@ -19,6 +19,7 @@ from qkvae.data.tokenizer import PAD, Tokenizer
 from qkvae.data.vectors import Floats, Vectors
 from qkvae.models import Decoder, Encoder, Family, Seq2Seq
 from qkvae.nn.heads import Vector
+from qkvae.tasks.answering import said_of_long
 
 Pool = Literal["mean", "first", "last"]
 """What stands for a text: the mean of its tokens' features, or those of its first or of its last token."""
@@ -93,7 +94,8 @@ class Embedder:
     def pool(self) -> Pool:
         """What stands for a text in the model's own head; the mean where the head tells nothing of it."""
         head = getattr(self.model.settings, "head", None)
-        return "first" if getattr(head, "pooling", "mean") == "class" else "mean"
+        pools: dict[str, Pool] = {"class": "first", "last": "last"}
+        return pools.get(getattr(head, "pooling", "mean"), "mean")
 
     def texts(self, texts: Sequence[str], pool: str | None = None) -> tuple[Floats, NDArray[np.bool_]]:
         """The vector of every text, float32[texts, dim], and whose ends were not read.
@@ -145,10 +147,7 @@ class Embedder:
 
     def said_of(self, count: int) -> str | None:
         """What a person must be told if the ends of ``count`` texts were not read, in one line."""
-        if not count:
-            return None
-        which = "1 text has" if count == 1 else f"{count:,} texts have"
-        return f"{which} more than {self.longest} tokens: only the beginning was read"
+        return said_of_long(count, self.longest, "text")
 
     def _refuse(self, pool: str) -> str:
         if pool not in POOLS:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from qkvae.config import to_dict
+from qkvae.config.names import many
 from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Section
 from qkvae.run import Facts, Figure, Run, Source, write_card
+from qkvae.tasks import find_task
+from qkvae.train.progress import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +35,6 @@ class Ending:
     limits: tuple[str, ...]
     """What must be known before it is relied on, a sentence each."""
 
-    default: str
-    """What the embedded default data are."""
-
     split: str
     """How the validation part was set aside where none was given."""
 
@@ -49,6 +49,17 @@ class Ending:
 
     where: str
     """On what it was measured."""
+
+
+def tell_figures(
+    run: Run, reporter: Reporter, found: Mapping[str, float], count: int, noun: str
+) -> dict[str, Any]:
+    """Say and log what the kept weights are worth on so many validation examples; the report's headline."""
+    shown = {name: round(value, 4) for name, value in found.items()} | {f"{noun}s": count}
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+    reporter.say(f"the weights kept, on {many(count, f'validation {noun}')}: {figures}")
+    run.log({"event": "final", **shown})
+    return shown
 
 
 def write_pages(run: Run, ending: Ending) -> None:
@@ -75,7 +86,7 @@ def _card(run: Run, ending: Ending) -> Facts:
     eval_again = f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
     measured = eval_again if data.valid else "measured while training"
     names = (
-        " and ".join(data.paths) or f"embedded default: {ending.default}",
+        " and ".join(data.paths) or f"embedded default: {find_task(run.task).embedded}",
         " and ".join(data.valid) or ending.split,
     )
     return Facts(

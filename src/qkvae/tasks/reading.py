@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from qkvae.config import Marks
+from qkvae.config.names import many
 from qkvae.data.encoded import Sentences
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.data.ragged import Ints
@@ -36,7 +37,7 @@ def say_cuts(reporter: Reporter, training: int, validation: int, longest: int) -
     """Tell how many texts of each part were cut at so many tokens, where any were."""
     for part, count in (("training", training), ("validation", validation)):
         if count:
-            reporter.say(f"note: {count:,} {part} texts have more than {longest} tokens: their ends are cut")
+            reporter.say(f"note: the ends of {many(count, f'{part} text')} are cut, after {longest} tokens")
 
 
 def read_packed(model: Encoder, batch: PackedBatch) -> Float[Tensor, "..."]:

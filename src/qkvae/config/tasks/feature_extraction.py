@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Encoder, Vector
 from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,8 @@ class Comparing:
 @dataclass(frozen=True, kw_only=True)
 class FeatureExtraction:
     """Train an encoder-only Transformer to give texts that are alike vectors of one direction."""
+
+    USES: ClassVar = OF_TEXT
 
     data: SimilarityData = field(default_factory=SimilarityData)
     """The pairs of texts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
@@ -11,6 +11,7 @@ from qkvae.config.families import Encoder, MaskedWords
 from qkvae.config.start import Start
 from qkvae.config.tasks.text_files import TextFiles
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,8 @@ class Filling:
 @dataclass(frozen=True, kw_only=True)
 class FillMask:
     """Train an encoder-only Transformer to fill blanks in text, and so to know words by their company."""
+
+    USES: ClassVar = OF_TEXT
 
     data: PassageData = field(default_factory=PassageData)
     """The text."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Encoder, Spans
 from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,8 @@ class Answering:
 @dataclass(frozen=True, kw_only=True)
 class QuestionAnswering:
     """Train an encoder-only Transformer to find answers to questions in texts."""
+
+    USES: ClassVar = OF_TEXT
 
     data: QuestionData = field(default_factory=QuestionData)
     """The questions."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Classes, Encoder
 from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,8 @@ class Choosing:
 @dataclass(frozen=True, kw_only=True)
 class TextClassification:
     """Train an encoder-only Transformer to label texts or pairs of texts, with classes or with numbers."""
+
+    USES: ClassVar = OF_TEXT
 
     data: LabelledData = field(default_factory=LabelledData)
     """The labelled texts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
@@ -12,6 +12,7 @@ from qkvae.config.generation import Precision
 from qkvae.config.start import Start
 from qkvae.config.tasks.text_files import TextFiles
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,8 @@ class Writing:
 @dataclass(frozen=True, kw_only=True)
 class TextGeneration:
     """Train a decoder-only Transformer to continue text, or to answer in conversations."""
+
+    USES: ClassVar = OF_TEXT
 
     data: TextData = field(default_factory=TextData)
     """The text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.block import Block
@@ -11,6 +11,7 @@ from qkvae.config.families import Seq2Seq
 from qkvae.config.generation import Generation
 from qkvae.config.start import Start
 from qkvae.config.training import Optimizer, Saving, Training
+from qkvae.config.uses import OF_TEXT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ class TranslationData:
 @dataclass(frozen=True, kw_only=True)
 class Translation:
     """Train an encoder-decoder on sentence pairs."""
+
+    USES: ClassVar = OF_TEXT
 
     data: TranslationData = field(default_factory=TranslationData)
     """The sentence pairs."""

@@ -13,7 +13,8 @@ from qkvae.inspect.charts import Series, line_chart
 from qkvae.inspect.sections import Picture, Sample, Section, Table
 from qkvae.models import Encoder
 from qkvae.run import Run
-from qkvae.tasks.ending import Ending, write_pages
+from qkvae.tasks.answering import kept_model
+from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.feature_extraction.corpus import Encoded
 from qkvae.tasks.feature_extraction.evaluate import cosines, figures
 from qkvae.tasks.reading import evenly, read_all
@@ -32,17 +33,11 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model = Encoder(config.model).eval()
-    run.load_into(model)
+    model: Encoder = kept_model(run)
     vectors = read_all(model, encoded.valid).numpy()
     first, second, texts = vectors[0::2], vectors[1::2], encoded.valid_texts
     found = figures(first, second, texts, encoded.valid_known)
-    shown = {name: round(value, 4) for name, value in found.items()} | {"pairs": len(texts)}
-    reporter.say(
-        f"{len(texts):,} validation pairs: "
-        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
-    )
-    run.log({"event": "final", **shown})
+    shown = tell_figures(run, reporter, found, len(texts), "pair")
     assert texts.pairs is not None
     ending = Ending(
         shown=shown,
@@ -50,7 +45,6 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         does="Makes vectors of texts, whose cosines say how alike they are",
         example=f"{texts.texts[0]}\t{texts.pairs[0]}",
         limits=(*_LIMITS, f"Of a text only the first {config.data.max_length} tokens are read."),
-        default="phrases in English and German",
         split="split off by hash of the first text",
         examples=(len(encoded.train) // 2, len(texts)),
         parameters=sum(p.numel() for p in model.parameters()),

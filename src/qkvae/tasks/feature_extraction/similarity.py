@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,10 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.data.vectors import Floats
 from qkvae.models import Encoder
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, windows
 from qkvae.tasks.embedder import Embedder
 from qkvae.tasks.feature_extraction.evaluate import cosines
 from qkvae.tasks.task import settled
-
-WINDOW = 16
-"""Batches that are read before the first is answered where all inputs are there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +80,13 @@ class Similarity(Embedder):
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model = Encoder(config.model).eval()
-        run.load_into(model)
         scale: list[float] | None = run.passport["scale"]
         low_high = None if scale is None else (scale[0], scale[1])
-        return cls(model, run.tokenizer, config.data, config.generation, low_high)
+        return cls(kept_model(run), run.tokenizer, config.data, config.generation, low_high)
 
     def stream(self, inputs: Iterable[str], settings: Comparing | None = None) -> Iterator[Answer]:
         """An answer to each input, in their order; two texts are separated by a tab."""
-        batch = (settings or self.generation).batch
-        size = batch * WINDOW if isinstance(inputs, Sequence) else batch
-        rest = iter(inputs)
-        while window := list(itertools.islice(rest, size)):
+        for window in windows(inputs, (settings or self.generation).batch):
             halves = [line.partition("\t") for line in window]
             paired = np.array([bool(tab) for _, tab, _ in halves])
             vectors, cut = self.texts([first for first, _, _ in halves])

@@ -88,7 +88,6 @@ def _ending(
             *_LIMITS,
             f"It reads {length - 2} tokens at once: in longer texts those around a blank.",
         ),
-        default="the language reference of Python",
         split="split off by hash" if len(valid) > 1 else "the end of the text",
         examples=(len(encoded.corpus.train), len(valid)),
         parameters=sum(p.numel() for p in filler.model.parameters()),

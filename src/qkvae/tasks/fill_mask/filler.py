@@ -20,6 +20,7 @@ from qkvae.data.ragged import Ragged
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, require_vocabulary, said_of_long, windows
 from qkvae.tasks.fill_mask.corpus import MASK
 from qkvae.tasks.reading import packed_features
 from qkvae.tasks.task import settled
@@ -100,11 +101,7 @@ class Filler:
         Raises:
             ValueError: the vocabularies of model and tokenizer differ.
         """
-        if len(tokenizer) != model.settings.vocab:
-            raise ValueError(
-                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
-                "use the tokenizer that the model was trained with"
-            )
+        require_vocabulary(model, tokenizer)
         self.model, self.tokenizer, self.length = model, tokenizer, length
         self.generation = generation or Filling()
         self._mask = tokenizer.special(MASK)
@@ -119,9 +116,7 @@ class Filler:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model = Encoder(config.model).eval()
-        run.load_into(model)
-        return cls(model, run.tokenizer, config.data.length, config.generation)
+        return cls(kept_model(run), run.tokenizer, config.data.length, config.generation)
 
     def stream(self, inputs: Iterable[str], settings: Filling | None = None) -> Iterator[Answer]:
         """An answer to each input, in their order.
@@ -130,8 +125,7 @@ class Filler:
             ValueError: an input that is not empty holds no blank.
         """
         chosen = settings or self.generation
-        rest = iter(inputs)
-        while lines := list(itertools.islice(rest, chosen.batch)):
+        for lines in windows(inputs, chosen.batch):
             asked = [self._asked(line) for line in lines if line.strip()]
             found = iter(zip(asked, self._told(asked, chosen.best), strict=True))
             for line in lines:
@@ -149,10 +143,7 @@ class Filler:
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """What a person must be told if a text was not read as a whole, in one line."""
         count = sum(answer.cut for answer in answers)
-        if not count:
-            return None
-        which = "1 input has" if count == 1 else f"{count} inputs have"
-        return f"{which} more than {self.length - 2} tokens: each blank was read with those around it"
+        return said_of_long(count, self.length - 2, done="each blank was read with those around it")
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text, its blanks among them, without the two around them."""

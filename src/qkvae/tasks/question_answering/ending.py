@@ -12,7 +12,8 @@ from qkvae.data.squad import Questions
 from qkvae.inspect.sections import Sample, Section
 from qkvae.models import Encoder
 from qkvae.run import Run
-from qkvae.tasks.ending import Ending, write_pages
+from qkvae.tasks.answering import kept_model
+from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.question_answering.corpus import Encoded
 from qkvae.tasks.question_answering.evaluate import answered, figures
 from qkvae.tasks.question_answering.spans import Span, best_spans, read_windows
@@ -30,8 +31,7 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model = Encoder(config.model).eval()
-    run.load_into(model)
+    model: Encoder = kept_model(run)
     asked, longest = encoded.valid_questions, config.generation.longest
     scores = read_windows(model, encoded.valid)
     spans = [best_spans(encoded.valid, scores, number, longest) for number in range(len(asked))]
@@ -44,19 +44,13 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         )
     answers = [answered(each, margin) for each in spans]
     found = figures(asked, answers)
-    shown = {name: round(value, 4) for name, value in found.items()} | {"questions": len(asked)}
-    reporter.say(
-        f"{len(asked):,} validation questions: "
-        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
-    )
-    run.log({"event": "final", **shown})
+    shown = tell_figures(run, reporter, found, len(asked), "question")
     ending = Ending(
         shown=shown,
         sections=[_answers(asked, answers, [each[0] for each in spans])],
         does="Finds the answer to a question in a text",
         example="What is the capital?\tRome is the capital of Italy.",
         limits=(*_LIMITS, f"Questions and texts are read {config.data.max_length} tokens at a time."),
-        default="facts about countries",
         split="split off by hash of the text",
         examples=(len(set(encoded.train.question.tolist())), len(asked)),
         parameters=sum(p.numel() for p in model.parameters()),

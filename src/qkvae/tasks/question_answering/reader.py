@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from qkvae.data.squad import Question, Questions
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, require_vocabulary, said_of_long, windows
 from qkvae.tasks.question_answering.corpus import windows_of
 from qkvae.tasks.question_answering.spans import Span, best_spans, read_windows
 from qkvae.tasks.task import settled
@@ -70,11 +70,7 @@ class Reader:
         Raises:
             ValueError: the vocabularies of model and tokenizer differ.
         """
-        if len(tokenizer) != model.settings.vocab:
-            raise ValueError(
-                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
-                "use the tokenizer that the model was trained with"
-            )
+        require_vocabulary(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer
         self.data, self.generation = data or QuestionData(), generation or Answering()
 
@@ -86,9 +82,7 @@ class Reader:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model = Encoder(config.model).eval()
-        run.load_into(model)
-        return cls(model, run.tokenizer, config.data, config.generation)
+        return cls(kept_model(run), run.tokenizer, config.data, config.generation)
 
     def answer(self, questions: Questions, settings: Answering | None = None) -> list[Answer]:
         """An answer to each question, in their order."""
@@ -115,8 +109,7 @@ class Reader:
         """
         chosen = settings or self.generation
         shared = None if chosen.context is None else read_context(chosen.context)
-        rest = iter(inputs)
-        while lines := list(itertools.islice(rest, chosen.batch)):
+        for lines in windows(inputs, chosen.batch):
             asked = [place for place, line in enumerate(lines) if line.strip()]
             both = [(lines[place], shared) if shared else halves(lines[place]) for place in asked]
             questions = [Question(str(n), question, n, (), None) for n, (question, _) in enumerate(both)]
@@ -135,10 +128,7 @@ class Reader:
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """What a person must be told if anything was cut, in one line."""
         count = sum(answer.cut for answer in answers)
-        if not count:
-            return None
-        which = "1 question has" if count == 1 else f"{count} questions have"
-        return f"{which} more than {self.data.max_length // 2 - 2} tokens: only the beginning was read"
+        return said_of_long(count, self.data.max_length // 2 - 2, "question")
 
 
 def halves(line: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,9 @@ from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, said_of_long, windows
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.task import settled
-
-WINDOW = 16
-"""Batches that are read before the first is answered where all inputs are there."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +93,8 @@ class Classifier:
             RunError: a part of the run is missing or damaged.
         """
         config: Any = settled(run)
-        model = Encoder(config.model).eval()
-        run.load_into(model)
         labels = Labels.from_dict(run.passport["labels"])
-        return cls(model, run.tokenizer, labels, config.data, config.generation)
+        return cls(kept_model(run), run.tokenizer, labels, config.data, config.generation)
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[Tensor, NDArray[np.bool_]]:
         """What the model tells of each text, [texts, classes], and which of them were cut.
@@ -123,9 +118,7 @@ class Classifier:
         """
         chosen = settings or self.generation
         self._refuse(chosen)
-        size = chosen.batch * WINDOW if isinstance(inputs, Sequence) else chosen.batch
-        rest = iter(inputs)
-        while window := list(itertools.islice(rest, size)):
+        for window in windows(inputs, chosen.batch):
             yield from self._labelled(window, chosen)
 
     def lines(self, answer: Answer, number: int, settings: Choosing | None = None) -> list[str]:
@@ -137,11 +130,7 @@ class Classifier:
 
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """What a person must be told if anything was cut, in one line."""
-        count = sum(answer.cut for answer in answers)
-        if not count:
-            return None
-        which = "1 input has" if count == 1 else f"{count} inputs have"
-        return f"{which} more than {self.max_length} tokens: only the beginning was read"
+        return said_of_long(sum(answer.cut for answer in answers), self.max_length)
 
     def _refuse(self, settings: Choosing) -> None:
         if settings.threshold is not None and self.labels.kind != "several":

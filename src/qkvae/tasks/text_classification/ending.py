@@ -13,7 +13,8 @@ from qkvae.inspect.charts import Series, heat_map, line_chart
 from qkvae.inspect.sections import Picture, Sample, Section, Table
 from qkvae.models import Encoder
 from qkvae.run import Run
-from qkvae.tasks.ending import Ending, write_pages
+from qkvae.tasks.answering import kept_model
+from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.text_classification.corpus import Encoded
 from qkvae.tasks.text_classification.evaluate import METRICS, decisions, figures
@@ -31,16 +32,10 @@ _LIMITS = (
 def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     config: Any = run.config
-    model = Encoder(config.model).eval()
-    run.load_into(model)
+    model: Encoder = kept_model(run)
     told = read_all(model, encoded.valid)
     found = figures(encoded.labels, encoded.valid_targets, told)
-    shown = {name: round(value, 4) for name, value in found.items()} | {"texts": len(encoded.valid)}
-    reporter.say(
-        f"{len(encoded.valid):,} validation texts: "
-        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
-    )
-    run.log({"event": "final", **shown})
+    shown = tell_figures(run, reporter, found, len(encoded.valid), "text")
     texts = encoded.valid_texts
     ending = Ending(
         shown=shown,
@@ -48,7 +43,6 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         does="Labels pairs of texts" if texts.pairs else "Labels texts",
         example=texts.texts[0] if texts.pairs is None else f"{texts.texts[0]}\t{texts.pairs[0]}",
         limits=(*_LIMITS, f"Of a text only the first {config.data.max_length} tokens are read."),
-        default="phrases in nine languages",
         split="split off by hash of the text",
         examples=(len(encoded.train), len(encoded.valid)),
         parameters=sum(p.numel() for p in model.parameters()),

@@ -65,7 +65,6 @@ def _ending(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any]) -
         does="Answers in a conversation" if chat else "Continues a text",
         example=_example(texts),
         limits=(*_LIMITS, f"It looks back over {writer.context} tokens at most."),
-        default="the language reference of Python",
         split="split off by hash" if chat or len(texts) > 1 else "the end of the text",
         examples=(run.passport["training"]["conversations" if chat else "documents"], len(texts)),
         parameters=sum(p.numel() for p in writer.model.parameters()),

@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from qkvae import config
 from qkvae.config import Writing
 from qkvae.config.generation import Precision
 from qkvae.data.chat import ChatTemplate, Turn
@@ -16,8 +15,9 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate.quick import quick
 from qkvae.generate.speculative import Draft, SpeculativePen
 from qkvae.generate.writing import Pen, window_start
-from qkvae.models import Decoder, build
+from qkvae.models import Decoder
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, require_vocabulary
 from qkvae.tasks.task import settled
 from qkvae.tasks.text_generation.unfolding import Ended, Unfolding, left_to_next
 
@@ -97,11 +97,7 @@ class Writer:
         Raises:
             ValueError: the vocabularies of model and tokenizer differ.
         """
-        if len(tokenizer) != model.settings.vocab:
-            raise ValueError(
-                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
-                "use the tokenizer that the model was trained with"
-            )
+        require_vocabulary(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer
         self.generation = generation or Writing()
         self.begins = begins
@@ -119,12 +115,9 @@ class Writer:
         Raises:
             RunError: a part of the run is missing or damaged.
         """
-        family: config.Decoder = run.config.model
-        model = build(family).eval()
-        run.load_into(model)
         kind = Chatter if run.config.data.format == "chat" else cls
         begins = run.passport["training"].get("documents", 2) > 1
-        return kind(model, run.tokenizer, settled(run).generation, begins=begins)
+        return kind(kept_model(run), run.tokenizer, settled(run).generation, begins=begins)
 
     @property
     def context(self) -> int:

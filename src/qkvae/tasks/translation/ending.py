@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from qkvae import config
 from qkvae.config import Generation
+from qkvae.config.names import many
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, finished_hypotheses, rerank
 from qkvae.inspect.alignment import align, alignment_section
 from qkvae.inspect.sections import Sample, Section
 from qkvae.metrics import bleu, chrf
-from qkvae.models import Seq2Seq, build
+from qkvae.models import Seq2Seq
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model
 from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.translation.corpus import Encoded
-from qkvae.train.progress import Reporter
+from qkvae.train.progress import Reporter, working
 
 _JUDGED = 3000  # validation pairs that are translated at most: more change the choice no more
+_JUDGED_A_STEP = 10  # likewise for each step of a training that counts them: a short one ends soon
 _PENALTIES = tuple(i / 5 for i in range(11))
 _SAMPLES, _PICTURES = 10, 3
 _LIMITS = (
@@ -49,18 +52,37 @@ def finish(
     seconds: float | None,
 ) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
-    family: config.Seq2Seq = run.config.model
-    model = build(family).eval()
-    run.load_into(model)
-    reporter.say("translating validation pairs, to choose the length penalty and to report")
-    chosen = choose_length_penalty(model, run.tokenizer, encoded, run.config.generation, seconds)
+    model: Seq2Seq = kept_model(run)
+    count = judged(len(encoded.valid), run.config.training.steps)
+    upto = "up to " if seconds is not None else ""
+    what = f"translating {upto}{many(count, 'validation pair')}"
+    reporter.say(f"{what}, to choose the length penalty and to report")
+    chosen = choose_length_penalty(
+        model,
+        run.tokenizer,
+        encoded,
+        run.config.generation,
+        seconds,
+        count,
+        working(reporter, what),
+    )
     run.update_resolved({"generation": {"length_penalty": chosen.length_penalty}})
     reporter.say(
-        f"{chosen.sentences} validation pairs, beam {run.config.generation.beam}: BLEU {chosen.bleu:.2f}, "
-        f"chrF {chosen.chrf:.2f} with length penalty {chosen.length_penalty} (chosen on them)"
+        f"{many(chosen.sentences, 'validation pair')}, beam {run.config.generation.beam}: "
+        f"BLEU {chosen.bleu:.2f}, chrF {chosen.chrf:.2f} with length penalty {chosen.length_penalty} "
+        "(chosen on them)"
     )
     run.log({"event": "final", **_figures(chosen)})
     write_pages(run, _ending(run, encoded, model, chosen))
+
+
+def judged(pairs: int, steps: int | None) -> int:
+    """How many validation pairs are translated at most, at the end of so many steps (None if not counted).
+
+    >>> judged(5000, None), judged(5000, 30), judged(20, 30)
+    (3000, 300, 20)
+    """
+    return min(_JUDGED if steps is None else min(_JUDGED, _JUDGED_A_STEP * steps), pairs)
 
 
 def _figures(chosen: Chosen) -> dict[str, float]:
@@ -73,19 +95,26 @@ def _figures(chosen: Chosen) -> dict[str, float]:
 
 
 def choose_length_penalty(
-    model: Seq2Seq, tokenizer: Tokenizer, encoded: Encoded, settings: Generation, seconds: float | None
+    model: Seq2Seq,
+    tokenizer: Tokenizer,
+    encoded: Encoded,
+    settings: Generation,
+    seconds: float | None,
+    most: int = _JUDGED,
+    told: Callable[[float], None] = lambda done: None,
 ) -> Chosen:
     """Search once, rank what was found under several length penalties, and take the one of the best BLEU.
 
-    As many of the first 3,000 validation pairs as ``seconds`` allow, in their order, at least one batch; all
-    of these if None.
+    As many of the first ``most`` validation pairs as ``seconds`` allow, in their order, at least one batch;
+    all of these if None.  ``told`` hears which part is done.
     """
-    sources = [encoded.valid.sources[i] for i in range(min(_JUDGED, len(encoded.valid)))]
+    sources = [encoded.valid.sources[i] for i in range(min(most, len(encoded.valid)))]
     found: list[list[Hypothesis]] = []
     begun = time.monotonic()
     for start in range(0, len(sources), settings.batch):
         some = sources[start : start + settings.batch]
         found += finished_hypotheses(model, some, settings, model.settings.max_length)
+        told(len(found) / len(sources))
         if seconds is not None and time.monotonic() - begun > seconds:
             break
     references = encoded.valid_texts.targets[: len(found)]
@@ -126,12 +155,11 @@ def _ending(run: Run, encoded: Encoded, model: Seq2Seq, chosen: Chosen) -> Endin
         does="Translates one sentence into one sentence",
         example="Two dogs play in the snow.",
         limits=(*_LIMITS, f"Sentences of more than {longest} tokens were left out of training."),
-        default="dates, times and numbers, English to German",
         split="split off by hash of the source side",
         examples=(len(encoded.train), len(encoded.valid)),
         parameters=sum(p.numel() for p in model.parameters()),
         figures={"bleu": chosen.bleu, "chrf": chosen.chrf},
-        where=f"first {chosen.sentences} validation pairs",
+        where=f"first {many(chosen.sentences, 'validation pair')}",
     )
 
 

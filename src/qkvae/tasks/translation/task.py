@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qkvae.config import Translation, TranslationData
+from qkvae.config.names import many
 from qkvae.data.check import check_pairs
 from qkvae.data.findings import Report
 from qkvae.data.pairs import Pairs
@@ -35,8 +36,8 @@ def _encode(config: Translation, corpus: Corpus[Pairs], tokenizer: Tokenizer, re
     encoded = encode_corpus(corpus, tokenizer, config.data)
     for part, count in (("training", encoded.left_out), ("validation", encoded.valid_left_out)):
         if count:
-            longest = config.data.max_length
-            reporter.say(f"note: {count:,} {part} pairs have more than {longest} tokens: left out")
+            pairs, longest = many(count, f"{part} pair"), config.data.max_length
+            reporter.say(f"note: {pairs} of more than {longest} tokens left out")
     return encoded
 
 

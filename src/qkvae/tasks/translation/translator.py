@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qkvae import config
 from qkvae.config import Generation
 from qkvae.config.generation import Precision
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
 from qkvae.generate.quick import quick
-from qkvae.models import Seq2Seq, build
+from qkvae.models import Seq2Seq
 from qkvae.run import Run
+from qkvae.tasks.answering import kept_model, require_vocabulary, windows
 from qkvae.tasks.task import settled
-
-WINDOW = 16
-"""Batches that are read before the first is answered where all inputs are there: sorted by length, they hold
-little padding."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,7 @@ class Translator:
     """A model that translates text.
 
     >>> from qkvae.config import Block, Seq2Seq
+    >>> from qkvae.models import build
     >>> tokenizer = Tokenizer.train(["two dogs play"] * 2, vocab_size=270, exact=False)
     >>> model = build(Seq2Seq(block=Block(dim=8, heads=2, hidden=16), vocab=len(tokenizer)))
     >>> translator = Translator(model, tokenizer, Generation(beam=2, max_length=3))
@@ -77,11 +73,7 @@ class Translator:
         Raises:
             ValueError: the vocabularies of model and tokenizer differ.
         """
-        if len(tokenizer) != model.settings.vocab:
-            raise ValueError(
-                f"the tokenizer has {len(tokenizer)} tokens, but the model {model.settings.vocab}: "
-                "use the tokenizer that the model was trained with"
-            )
+        require_vocabulary(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer
         self.generation = generation or Generation()
         self._ready: dict[Precision, Seq2Seq] = {}
@@ -93,10 +85,7 @@ class Translator:
         Raises:
             RunError: a part of the run is missing or damaged.
         """
-        family: config.Seq2Seq = run.config.model
-        model = build(family).eval()
-        run.load_into(model)
-        return cls(model, run.tokenizer, settled(run).generation)
+        return cls(kept_model(run), run.tokenizer, settled(run).generation)
 
     def translate(self, lines: Sequence[str], generation: Generation | None = None) -> list[Answer]:
         """An answer to each line, in their order; a line without text is answered by an empty one."""
@@ -122,14 +111,10 @@ class Translator:
     def stream(self, inputs: Iterable[str], settings: Generation | None = None) -> Iterator[Answer]:
         """Answers as they are ready, in the order of the inputs.
 
-        From a sequence `WINDOW` batches are taken at a time, sorted by length and answered.  From anything
-        else, such as a file, one batch: no more is read ahead, and ``Generation(batch=1)`` answers each line
+        As many at a time as `answering.windows` gives: from a file ``Generation(batch=1)`` answers each line
         before the next is read.
         """
-        batch = (settings or self.generation).batch
-        size = batch * WINDOW if isinstance(inputs, Sequence) else batch
-        rest = iter(inputs)
-        while window := list(itertools.islice(rest, size)):
+        for window in windows(inputs, (settings or self.generation).batch):
             yield from self.translate(window, settings)
 
     def lines(self, answer: Answer, number: int, settings: Generation | None = None) -> list[str]:
