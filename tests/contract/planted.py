@@ -15,10 +15,25 @@ from torch.nn import functional as F
 
 from qkvae import config, losses
 from qkvae.data import batches, plan
+from qkvae.data.patch_masks import hidden_patches
 from qkvae.generate import search
 from qkvae.models import decoder, seq2seq
 from qkvae.models.seq2seq import Seq2Seq
-from qkvae.nn import attention, blocks, cache, dropout, embedding, heads, norms, positions, projection
+from qkvae.nn import (
+    attention,
+    blocks,
+    cache,
+    dropout,
+    embedding,
+    grid_input,
+    grid_positions,
+    heads,
+    norms,
+    patches,
+    positions,
+    projection,
+    stochastic_depth,
+)
 from qkvae.nn.masks import Mask
 from qkvae.nn.multihead import CrossAttention
 from qkvae.run import weights
@@ -185,6 +200,24 @@ def sdpa(around: Callable[..., Any]) -> Callable[[Patch], None]:
 
 def repeated(x: Tensor, queries: Tensor) -> Tensor:
     return x.repeat(1, queries.shape[1] // x.shape[1], 1, 1)
+
+
+def by_columns(original: Any, grid: Tensor, patch: tuple[int, ...]) -> Tensor:
+    return original(grid.transpose(2, -1), patch[::-1])
+
+
+def the_neighbours(original: Any, self: Any, grid: Tensor, kept: Tensor | None = None) -> Tensor:
+    """Instead of each patch that is kept, the one after it is read."""
+    places = original(self, grid).shape[1]
+    return original(self, grid, None if kept is None else (kept + 1) % places)
+
+
+def other_way_round(original: Any, told: Tensor, truth: Tensor, kept: Tensor) -> Tensor:
+    return original(told, truth, hidden_patches(kept, told.shape[1]))
+
+
+def of_all_patches(original: Any, told: Tensor, truth: Tensor, kept: Tensor) -> Tensor:
+    return original(told, truth, kept[:, :0])
 
 
 FAULTS = [
@@ -443,5 +476,55 @@ FAULTS = [
             lambda original, settings, progress: original(settings, max(progress, settings.warmup)),
         ),
         "schedule = its end points",
+    ),
+    Fault("patches read by columns", plant(patches, "to_patches", by_columns), "patches = a convolution"),
+    Fault(
+        "patches not put back where they were",
+        plant(patches, "to_patches", by_columns),
+        "cut into patches and back",
+        family=config.Vision,
+    ),
+    Fault(
+        "class token in the mean",
+        plant(grid_input.GridVector, "forward", lambda original, self, features: features.mean(1)),
+        "what stands for a grid is what is told of",
+        family=config.Vision,
+    ),
+    Fault(
+        "positions of a grid by columns",
+        plant(
+            grid_positions,
+            "grid_waves",
+            lambda original, count, known, *args: original(count[::-1], known[::-1], *args),
+        ),
+        "positions of a grid = their equation",
+    ),
+    Fault(
+        "parts left out in use",
+        plant(
+            stochastic_depth.StochasticDepth,
+            "forward",
+            lambda original, self, x, y: x + y * (torch.rand(len(y), 1, 1) > 0.5),
+        ),
+        "nothing is random in use",
+        family=config.Vision,
+    ),
+    Fault(
+        "patches beside those left are seen",
+        plant(patches.LinearPatches, "forward", the_neighbours),
+        "hidden patches are not seen",
+        family=config.MaskedImage,
+    ),
+    Fault(
+        "mask of patches inverted in the loss",
+        plant(losses, "masked_patches", other_way_round),
+        "seen patches cost nothing",
+        family=config.MaskedImage,
+    ),
+    Fault(
+        "seen patches in the loss",
+        plant(losses, "masked_patches", of_all_patches),
+        "seen patches cost nothing",
+        family=config.MaskedImage,
     ),
 ]

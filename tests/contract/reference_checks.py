@@ -12,7 +12,9 @@ from torch.testing import assert_close
 from qkvae import config
 from qkvae.config import Optimizer
 from qkvae.nn import attention as A
+from qkvae.nn.grid_positions import GridSinusoidal
 from qkvae.nn.masks import Mask
+from qkvae.nn.patches import LinearPatches
 from qkvae.nn.positions import Alibi
 from qkvae.nn.projection import Projection
 from qkvae.train.average import Ema
@@ -120,6 +122,23 @@ def alibi_slopes() -> None:
     assert_close(Alibi(8).slopes, torch.tensor([2.0**-h for h in range(1, 9)]))
 
 
+def patches_by_convolution() -> None:
+    for axes, size in enumerate([(6,), (4, 6), (2, 4, 6)]):
+        ours = LinearPatches(config.Patches(size=size, channels=3, patch=(2,)), 5)
+        convolve = (F.conv1d, F.conv2d, F.conv3d)[axes]
+        grid, kernel = torch.randn(2, 3, *size), ours.weight.view(5, 3, *[2] * (axes + 1))
+        assert_close(ours(grid), convolve(grid, kernel, ours.bias, stride=2).flatten(2).mT, **CLOSE)
+
+
+def positions_of_a_grid() -> None:
+    """At row r and column c of 2 × 3: four channels of r, four of c."""
+    table = GridSinusoidal(8, 100.0, (2, 3))((2, 3))
+    for place, row in enumerate(table.tolist()):
+        places = divmod(place, 3)
+        told = [f(p * rate) for p in places for rate in (1.0, 0.1) for f in (math.sin, math.cos)]
+        assert max(abs(one - other) for one, other in zip(row, told, strict=True)) < 1e-6
+
+
 REFERENCES: dict[str, Callable[[], None]] = {
     "pre-norm model = torch.nn.Transformer": pre_norm_model,
     "post-norm model = torch.nn.Transformer": post_norm_model,
@@ -132,4 +151,6 @@ REFERENCES: dict[str, Callable[[], None]] = {
     "moving average = its equation": moving_average,
     "schedule = its end points": schedule,
     "ALiBi slopes = the paper's": alibi_slopes,
+    "patches = a convolution": patches_by_convolution,
+    "positions of a grid = their equation": positions_of_a_grid,
 }

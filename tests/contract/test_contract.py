@@ -95,13 +95,16 @@ def named(value: Any) -> str:
 
 
 def test_every_family_is_proven_here() -> None:
-    assert set(FAMILIES) == {config.Seq2Seq, config.Decoder, config.Encoder}
+    proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage}
+    assert set(FAMILIES) == proven
 
 
 @pytest.mark.parametrize(("parts", "tie"), MODELS, ids=named)
 def test_every_promise_is_kept(parts: dict[str, Any], tie: str) -> None:
-    rows = prove(shaken(tiny(tie, **parts)), seed=len(named(parts)))
-    assert [row.name for row in rows] == [check.name for check in CHECKS]
+    model = shaken(tiny(tie, **parts))
+    rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == 22
     assert not [row for row in rows if not row.holds]
 
 
@@ -114,6 +117,44 @@ def test_every_promise_is_kept_by_the_other_families(family: type, number: int) 
     assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
     assert len(rows) == {config.Decoder: 17, config.Encoder: 13}[family]
     assert not [row for row in rows if not row.holds]
+
+
+GRIDS = [
+    config.Patches(size=(6, 8), channels=3, patch=(2,)),
+    config.Patches(size=(12,), channels=1, patch=(3,)),
+    config.Patches(size=(4, 4, 6), channels=2, patch=(2, 2, 3)),
+]
+GRID_PARTS: list[dict[str, Any]] = [
+    {"positions": "learned"},
+    {"positions": "sinusoidal", "norm_order": "post", "activation": "gelu"},
+    {"positions": "rotary", "heads": 2, "key_heads": 1, "norm": "rms", "activation": "swiglu"},
+    {"positions": "none", "norm": "std"},
+]
+GRID_HEADS: list[Any] = [
+    config.LinearClasses(count=3),
+    config.LinearClasses(count=2, pooling="mean"),
+    config.Vector(pooling="class"),
+    config.Vector(pooling="mean"),
+]
+
+
+@pytest.mark.parametrize("axes", range(3), ids=["picture", "signal", "video"])
+@pytest.mark.parametrize("number", range(4), ids=[named(parts) for parts in GRID_PARTS])
+def test_every_promise_is_kept_by_models_of_grids(number: int, axes: int) -> None:
+    block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, "dropout": 0.2, **GRID_PARTS[number]})
+    parts: dict[str, Any] = {"depth": 2, "patches": GRIDS[axes], "leading": 1 + number % 2}
+    parts["stochastic_depth"] = 0.3 * (number % 2)
+    target: Any = ("normalised", "pixels")[number % 2]
+    settings = [
+        config.Vision(block=block, head=GRID_HEADS[(number + axes) % 4], **parts),
+        config.MaskedImage(block=block, decoder_block=block, target=target, **parts),
+    ]
+    for made, checks in zip(settings, (9, 10), strict=True):
+        model = shaken(made)
+        rows, case = prove(model, seed=number), make_case(model, 0)
+        assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+        assert len(rows) == checks
+        assert not [row for row in rows if not row.holds]
 
 
 def test_proving_changes_nothing() -> None:

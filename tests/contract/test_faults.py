@@ -16,12 +16,22 @@ from qkvae import config
 from qkvae.models import build
 from qkvae.prove import CHECKS, make_case
 
+PATCHES = config.Patches(size=(6, 8), channels=3, patch=(2,))
+
+
+def grids(family: Any, block: config.Block, vocab: int, max_length: int, **parts: Any) -> Any:
+    """Settings of a model that reads pictures, which knows no tokens."""
+    return family(block=block, depth=2, patches=PATCHES, **parts)
+
+
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 PROVEN = {check.name: check for check in CHECKS}
 FAMILIES: dict[type, Any] = {
     config.Seq2Seq: partial(config.Seq2Seq, encoder_depth=1, decoder_depth=2),
     config.Decoder: partial(config.Decoder, depth=2),
     config.Encoder: partial(config.Encoder, depth=2, head=config.Classes(count=3)),
+    config.Vision: partial(grids, config.Vision, head=config.Vector(pooling="mean")),
+    config.MaskedImage: partial(grids, config.MaskedImage),
 }
 MADE_ON = ("a reference", "the run")
 HEAD = """# Planted faults

@@ -17,6 +17,7 @@ from qkvae.config.families import (
     Vector,
 )
 from qkvae.config.generation import Generation
+from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
 from qkvae.config.names import nearest
 from qkvae.config.serial import differences, from_dict, to_dict
 from qkvae.config.start import Start
@@ -60,15 +61,19 @@ __all__ = [
     "FillMask",
     "Filling",
     "Generation",
+    "GridFamily",
     "Head",
     "LabelledData",
     "Learning",
     "Likeness",
+    "LinearClasses",
     "Marks",
+    "MaskedImage",
     "MaskedWords",
     "Masking",
     "Optimizer",
     "PassageData",
+    "Patches",
     "QuestionAnswering",
     "QuestionData",
     "Saving",
@@ -84,6 +89,7 @@ __all__ = [
     "Translation",
     "TranslationData",
     "Vector",
+    "Vision",
     "Writing",
     "differences",
     "from_dict",

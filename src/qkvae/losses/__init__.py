@@ -1,6 +1,7 @@
 """What training minimises, in nats, summed; whoever averages says over what."""
 
 from qkvae.losses.answers import classes, contrastive, many_labels, numbers, span
+from qkvae.losses.patches import masked_patches
 from qkvae.losses.tokens import (
     consistent_cross_entropy,
     cross_entropy,
@@ -14,6 +15,7 @@ __all__ = [
     "contrastive",
     "cross_entropy",
     "many_labels",
+    "masked_patches",
     "masked_words",
     "numbers",
     "projected_cross_entropy",

@@ -7,15 +7,22 @@ from typing import Any, overload
 from qkvae import config
 from qkvae.models.decoder import Decoder
 from qkvae.models.encoder import Encoder
+from qkvae.models.masked_image import MaskedImage
 from qkvae.models.seq2seq import Seq2Seq
+from qkvae.models.vision import Vision
 
 Family = Seq2Seq | Decoder | Encoder
-"""A model of any family."""
+"""A model of any family that reads texts."""
+
+GridFamily = Vision | MaskedImage
+"""A model of any family that reads signals, pictures or videos."""
 
 FAMILIES: dict[type, type[Any]] = {
     config.Seq2Seq: Seq2Seq,
     config.Decoder: Decoder,
     config.Encoder: Encoder,
+    config.Vision: Vision,
+    config.MaskedImage: MaskedImage,
 }
 """Which model a family's config builds."""
 
@@ -27,8 +34,12 @@ def build(settings: config.Decoder) -> Decoder: ...
 @overload
 def build(settings: config.Encoder) -> Encoder: ...
 @overload
+def build(settings: config.Vision) -> Vision: ...
+@overload
+def build(settings: config.MaskedImage) -> MaskedImage: ...
+@overload
 def build(settings: config.Family) -> Family: ...
-def build(settings: config.Family) -> Family:
+def build(settings: config.Family | config.GridFamily) -> Family | GridFamily:
     """The model that a family's config describes, with fresh weights.
 
     >>> build(config.Seq2Seq(block=config.Block(dim=8, heads=2, hidden=16), vocab=10)).head
@@ -37,4 +48,14 @@ def build(settings: config.Family) -> Family:
     return FAMILIES[type(settings)](settings)
 
 
-__all__ = ["FAMILIES", "Decoder", "Encoder", "Family", "Seq2Seq", "build"]
+__all__ = [
+    "FAMILIES",
+    "Decoder",
+    "Encoder",
+    "Family",
+    "GridFamily",
+    "MaskedImage",
+    "Seq2Seq",
+    "Vision",
+    "build",
+]

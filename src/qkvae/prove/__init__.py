@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qkvae.models import Decoder, Encoder, Family, Seq2Seq
-from qkvae.prove import learning, reading, writing
-from qkvae.prove.case import Case, WritingCase
+from qkvae.models import Decoder, Encoder, Family, GridFamily, MaskedImage, Seq2Seq, Vision
+from qkvae.prove import grids, learning, reading, writing
+from qkvae.prove.case import Case, TextCase, WritingCase
 from qkvae.prove.decoder import DecoderCase
 from qkvae.prove.encoder import EncoderCase
+from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
 from qkvae.prove.rows import EXACT, FP32, SUMMED, Row
 from qkvae.prove.seq2seq import Seq2SeqCase
 
@@ -33,15 +34,19 @@ class Check(NamedTuple):
 
 CHECKS = (
     Check("batch = single", reading.batch_is_single, FP32),
-    Check("padding changes nothing", reading.padding_changes_nothing, FP32),
-    Check("packed = separate", reading.packed_is_separate, FP32),
+    Check("padding changes nothing", reading.padding_changes_nothing, FP32, TextCase),
+    Check("packed = separate", reading.packed_is_separate, FP32, TextCase),
     Check("fused = explicit", reading.fused_is_explicit, FP32),
-    Check("hidden places have weight 0", reading.weight_of_hidden_places, EXACT),
+    Check("hidden places have weight 0", reading.weight_of_hidden_places, EXACT, TextCase),
     Check("attention weights sum to 1", reading.weights_sum_to_one, FP32),
     Check("no look-ahead", reading.gradient_of_the_future, EXACT, WritingCase),
-    Check("no gradient to padding", reading.gradient_of_padding, EXACT),
+    Check("no gradient to padding", reading.gradient_of_padding, EXACT, TextCase),
     Check("every token is seen", reading.tokens_unseen, EXACT),
-    Check("one-hot = look-up", reading.one_hot_is_look_up, FP32),
+    Check("cut into patches and back", grids.cut_and_back, EXACT, GridCase),
+    Check("what stands for a grid is what is told of", grids.read_by_the_head, EXACT, VisionCase),
+    Check("hidden patches are not seen", grids.gradient_of_the_hidden, EXACT, MaskedImageCase),
+    Check("seen patches cost nothing", grids.loss_of_the_seen, FP32, MaskedImageCase),
+    Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
     Check("cached = uncached at every step", writing.cached_is_uncached, FP32, WritingCase),
     Check("written in a batch = alone", writing.written_in_a_batch_is_alone, SUMMED, WritingCase),
     Check("probability of what is written = probability read", writing.written_is_read, SUMMED, WritingCase),
@@ -53,13 +58,13 @@ CHECKS = (
     Check("same seed, same bits", learning.same_seed_same_bits, EXACT),
     Check("nothing is random in use", reading.randomness_in_use, EXACT),
     Check("saved and loaded = before", learning.saved_is_loaded, EXACT),
-    Check("tied weights are one", learning.weights_not_tied, EXACT),
+    Check("tied weights are one", learning.weights_not_tied, EXACT, TextCase),
 )
 """Every invariance, in the order of the report."""
 
 
-def make_case(model: Family, seed: int) -> Case:
-    """Random texts that fit the model."""
+def make_case(model: Family | GridFamily, seed: int) -> Case:
+    """Random examples that fit the model."""
     match model:
         case Seq2Seq():
             return Seq2SeqCase(model, seed)
@@ -67,10 +72,14 @@ def make_case(model: Family, seed: int) -> Case:
             return DecoderCase(model, seed)
         case Encoder():
             return EncoderCase(model, seed)
+        case Vision():
+            return VisionCase(model, seed)
+        case MaskedImage():
+            return MaskedImageCase(model, seed)
 
 
-def prove(model: Family, seed: int = 0) -> list[Row]:
-    """Measure every invariance of the model's family on random texts; the model itself is not changed.
+def prove(model: Family | GridFamily, seed: int = 0) -> list[Row]:
+    """Measure every invariance of the model's family on random examples; the model itself is not changed.
 
     >>> from qkvae.config import Block, Seq2Seq as Settings
     >>> from qkvae.models import build

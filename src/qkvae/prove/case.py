@@ -24,30 +24,66 @@ _LONGEST = 24
 
 @dataclass(frozen=True)
 class Case(ABC):
-    """A model in fp32 that drops nothing, and random texts of different lengths for it.
+    """A model in fp32 that drops nothing, and random examples for it.
 
-    An *answer* is what the model says at every place of one text: [places, numbers].
+    An *answer* is what the model says at every place of one example: [places, numbers].
     """
 
     model: Any
     seed: int
 
     taps: tuple[str, ...] = ()
-    """Where tokens become vectors: of each sequence that the model reads."""
+    """Where what is read becomes vectors: of each sequence that the model reads."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(iter(self.model.parameters())).device
 
+    def generator(self) -> torch.Generator:
+        """Random numbers of this case's own."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @property
+    @abstractmethod
+    def examples(self) -> Sequence[Any]:
+        """What the model reads, one by one."""
+
+    @abstractmethod
+    def alone(self, example: Any, /) -> list[Float[Tensor, "places numbers"]]:
+        """The answer to one example, and what else the model says of it."""
+
+    @abstractmethod
+    def together(self, padding: int = 0) -> list[Float[Tensor, "places numbers"]]:
+        """What `alone` gives of all examples, read in one batch; ``padding`` chooses how much there is and
+        where, if there can be any."""
+
+    @abstractmethod
+    def reach(self, example: Any, /) -> dict[str, int]:
+        """How many of an example's last vectors must decide the last number of its answer, by tap."""
+
+    @abstractmethod
+    def table(self, name: str) -> Bool[Tensor, "#b 1 #n #m"]:
+        """Who may see whom in the attention of this name, in the batch of `together`."""
+
+    def not_tied(self) -> int:
+        """How many of the matrices that the config calls one are not, or the other way round."""
+        return 0
+
+
+@dataclass(frozen=True)
+class TextCase(Case):
+    """A model that reads texts, of different lengths."""
+
+    @property
+    def examples(self) -> Sequence[Any]:
+        """The texts."""
+        return self.texts
+
     @property
     def window(self) -> int | None:
         """How far self-attention sees."""
         return self.model.settings.block.window
-
-    def generator(self) -> torch.Generator:
-        """Random numbers of this case's own."""
-        return torch.Generator().manual_seed(self.seed)
 
     def garbage(self, ids: Int[Tensor, "b n"], lengths: Int[Tensor, " b"], more: int) -> Int[Tensor, "b m"]:
         """The same rows with ``more`` places of padding, which holds any tokens."""
@@ -66,15 +102,6 @@ class Case(ABC):
         """The texts, each by itself."""
 
     @abstractmethod
-    def alone(self, text: Any) -> list[Float[Tensor, "places numbers"]]:
-        """The answer to one text, and what else the model says of it."""
-
-    @abstractmethod
-    def together(self, padding: int = 0) -> list[Float[Tensor, "places numbers"]]:
-        """What `alone` gives of all texts, read in one batch; ``padding`` chooses how much there is and
-        where."""
-
-    @abstractmethod
     def packed(self) -> list[Float[Tensor, "places numbers"]]:
         """The answers to all texts, read in one row that a mask of documents divides."""
 
@@ -83,23 +110,11 @@ class Case(ABC):
         """How many tokens of each row of the batch of `together` are real, by tap."""
 
     @abstractmethod
-    def reach(self, text: Any) -> dict[str, int]:
-        """How many of a text's last tokens must decide the last number of its answer, by tap."""
-
-    @abstractmethod
-    def table(self, name: str) -> Bool[Tensor, "#b 1 n m"]:
-        """Who may see whom in the attention of this name, in the batch of `together`."""
-
-    @abstractmethod
     def embeddings(self) -> list[tuple[Embedding, float]]:
         """Each embedding, and by what its look-ups are to be multiplied."""
 
-    @abstractmethod
-    def not_tied(self) -> int:
-        """How many of the matrices that the config calls one are not, or the other way round."""
 
-
-class WritingCase(Case):
+class WritingCase(TextCase):
     """A model that also writes."""
 
     @abstractmethod

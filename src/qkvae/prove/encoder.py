@@ -11,13 +11,13 @@ from torch import Tensor
 from qkvae import config
 from qkvae.models import Encoder
 from qkvae.nn.embedding import Embedding
-from qkvae.prove.case import Case, in_a_row, numbers, random_ids, real, rows_of
+from qkvae.prove.case import TextCase, in_a_row, numbers, random_ids, real, rows_of
 
 _MORE = (0, 7, 1, 3)
 
 
 @dataclass(frozen=True)
-class EncoderCase(Case):
+class EncoderCase(TextCase):
     """An encoder-only model with texts; its answer is the features, and then what its head makes of them."""
 
     model: Encoder

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qkvae.inspect.taps import record, replace
-from qkvae.prove.case import Case, real
+from qkvae.prove.case import Case, TextCase, real
 from qkvae.prove.rows import difference
 
 
 def _alone(case: Case) -> list[Tensor]:
-    return [each for text in case.texts for each in case.alone(text)]
+    return [each for example in case.examples for each in case.alone(example)]
 
 
 def _furthest(found: list[Tensor], expected: list[Tensor]) -> float:
@@ -29,14 +29,14 @@ def batch_is_single(case: Case) -> float:
 
 
 @torch.no_grad()
-def padding_changes_nothing(case: Case) -> float:
+def padding_changes_nothing(case: TextCase) -> float:
     """Answers with more padding, wherever there may be some, which holds anything at all."""
     expected = case.together()
     return max(_furthest(case.together(padding), expected) for padding in (1, 2, 3))
 
 
 @torch.no_grad()
-def packed_is_separate(case: Case) -> float:
+def packed_is_separate(case: TextCase) -> float:
     """All texts in one row, told apart by a documents mask, against each alone."""
     return _furthest(case.packed(), _alone(case))
 
@@ -84,7 +84,7 @@ def _leaf(case: Case, name: str) -> Generator[list[Tensor]]:
         yield leaves
 
 
-def gradient_of_the_future(case: Case) -> float:
+def gradient_of_the_future(case: TextCase) -> float:
     """The largest gradient of the answers at a place with respect to any later token: exactly zero."""
     with _leaf(case, case.taps[-1]) as leaves:
         answers = case.together()
@@ -96,7 +96,7 @@ def gradient_of_the_future(case: Case) -> float:
     return worst
 
 
-def gradient_of_padding(case: Case) -> float:
+def gradient_of_padding(case: TextCase) -> float:
     """The largest gradient of any real answer with respect to padding, of every sequence: exactly zero."""
     worst = 0.0
     for name, lengths in case.lengths().items():
@@ -108,22 +108,22 @@ def gradient_of_padding(case: Case) -> float:
 
 
 def tokens_unseen(case: Case) -> float:
-    """How many tokens that should decide the last number of the answer to their text do not.
+    """How many tokens or patches that should decide the last number of the answer do not.
 
     These are all that the model sees from there, or what the window reaches.
     """
     unseen = 0
-    for text in case.texts:
-        for name, seen in case.reach(text).items():
+    for example in case.examples:
+        for name, seen in case.reach(example).items():
             with _leaf(case, name) as leaves:
-                last = case.alone(text)[0][-1]
+                last = case.alone(example)[0][-1]
             (gradient,) = torch.autograd.grad(last.square().sum(), leaves)
             unseen += int((gradient[0, -seen:] == 0).all(-1).sum())
     return float(unseen)
 
 
 @torch.no_grad()
-def one_hot_is_look_up(case: Case) -> float:
+def one_hot_is_look_up(case: TextCase) -> float:
     """The embedding of a token against the product of its one-hot vector with the matrix, scaled."""
     worst = 0.0
     for embedding, scale in case.embeddings():
