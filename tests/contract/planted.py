@@ -23,6 +23,7 @@ from qkvae.nn import (
     attention,
     blocks,
     cache,
+    carried,
     dropout,
     embedding,
     grid_input,
@@ -52,6 +53,7 @@ class Fault:
     caught_by: str
     parts: dict[str, Any] = dataclasses.field(default_factory=dict)
     family: type = config.Seq2Seq
+    model: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def everywhere(patch: Patch, original: Any, faulty: Any) -> None:
@@ -140,6 +142,14 @@ def eps_outside(original: Any, block: Any) -> nn.Module:
 
 def cut_sources(original: Any, sources: list[list[int]]) -> Any:
     return original([ids[:4] for ids in sources])
+
+
+def without_what_was_said(original: Any, self: Any, *args: Any) -> Tensor:
+    """Keys are carried, but what they stand for is gone."""
+    read = original(self, *args)
+    for past in self._pasts:
+        past.values = torch.zeros_like(past.values)
+    return read
 
 
 def unsplit(original: Any, self: Any, matrix: Tensor) -> list[Tensor]:
@@ -265,6 +275,14 @@ FAULTS = [
         plant(decoder.Prompted, "places", lambda original, self, n: None),
         "cached = uncached at every step",
         family=config.Decoder,
+    ),
+    Fault(
+        "what is carried is emptied",
+        plant(carried.Carried, "read", without_what_was_said),
+        "carried = at once",
+        {"positions": "alibi"},
+        family=config.Decoder,
+        model={"memory": 20},
     ),
     Fault(
         "padding pooled",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -31,6 +32,13 @@ PARTS: list[dict[str, Any]] = [
     {"heads": 1, "dim": 12, "hidden": 7},
     {"base": 100.0, "eps": 1e-2},
 ]
+DISTANCES = [
+    number
+    for number, parts in enumerate(PARTS)
+    if parts.get("positions") in ("rotary", "alibi", "relative", "none")
+]
+"""Parts that tell places by distances, as a memory needs."""
+
 HEADS: list[config.Head] = [
     config.MaskedWords(),
     config.Classes(count=3),
@@ -38,6 +46,8 @@ HEADS: list[config.Head] = [
     config.Vector(),
     config.Classes(count=2, pooling="class"),
     config.Vector(pooling="class"),
+    config.Classes(count=2, pooling="last"),
+    config.Vector(pooling="last"),
 ]
 TIES = ["all", "target", "none"]
 MODELS = [
@@ -80,7 +90,7 @@ def small(family: type, parts: dict[str, Any], number: int) -> config.Family:
     return config.Encoder(
         block=block,
         depth=2,
-        head=HEADS[number % 6],
+        head=HEADS[number % len(HEADS)],
         embedding=embedding,
         segments=number % 2,
         max_length=40,
@@ -155,6 +165,15 @@ def test_every_promise_is_kept_by_models_of_grids(number: int, axes: int) -> Non
         assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
         assert len(rows) == checks
         assert not [row for row in rows if not row.holds]
+
+
+@pytest.mark.parametrize("number", DISTANCES, ids=[named(PARTS[number]) for number in DISTANCES])
+def test_every_promise_is_kept_by_a_decoder_with_memory(number: int) -> None:
+    settings = dataclasses.replace(small(config.Decoder, PARTS[number], number), memory=20)
+    rows = prove(shaken(settings), seed=number)
+    assert "carried = at once" in [row.name for row in rows]
+    assert len(rows) == 18
+    assert not [row for row in rows if not row.holds]
 
 
 def test_proving_changes_nothing() -> None:

@@ -65,7 +65,7 @@ def caught(fault: Fault) -> bool:
             REFERENCES[fault.caught_by]()
             return False
         block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, **fault.parts})
-        settings = FAMILIES[fault.family](block=block, vocab=29, max_length=40)
+        settings = FAMILIES[fault.family](block=block, vocab=29, max_length=40, **fault.model)
         check = PROVEN[fault.caught_by]
         measured = check.measure(make_case(build(settings).eval(), 0))
         return math.isnan(measured) or measured > check.tolerance

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from qkvae.config import LabelledData, TextClassification
 from qkvae.data.chat import Turn, read_chats
 from qkvae.data.labelled import read_labelled, split_labelled
 from qkvae.data.squad import read_squad
+from qkvae.tasks import find_task
+from qkvae.tasks.text_classification.corpus import read_corpus, train_tokenizer
 
 STORY = """1 Mary moved to the bathroom.
 2 John went to the hallway.
@@ -111,3 +114,15 @@ def test_the_sentences_stand_beside_the_questions(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text(QUESTION, encoding="utf-8")
     with pytest.raises(FileNotFoundError, match="put the sentences beside it"):
         read_squad(tmp_path / "dev.tsv")
+
+
+def test_a_classifier_of_stories_knows_that_it_reads_pairs(tmp_path: Path) -> None:
+    config = TextClassification(data=LabelledData(paths=(str(stories(tmp_path, 40)),), tokenizer="word"))
+    corpus = read_corpus(config.data, 1)
+    filled = find_task("text-classification").filled(
+        config, corpus, train_tokenizer(corpus.train, config.data)
+    )
+    assert (filled.data.text, filled.data.pair, filled.data.label) == ("story", "question", "answer")
+    assert filled.model.segments == 2
+    again = read_corpus(filled.data, 1)
+    assert again.fingerprint == corpus.fingerprint

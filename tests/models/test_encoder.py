@@ -18,6 +18,7 @@ HEADS = [
     config.Spans(),
     config.Vector(pooling="mean"),
     config.Vector(pooling="class"),
+    config.Vector(pooling="last"),
     config.Classes(count=3, pooling="mean"),
     config.Classes(count=1, pooling="class"),
 ]
@@ -64,7 +65,7 @@ def test_a_head_answers_for_each_text_alone_padded_and_packed(head: Any) -> None
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("pooling", ["mean", "class"])
+@pytest.mark.parametrize("pooling", ["mean", "class", "last"])
 def test_packed_texts_of_several_rows_come_as_they_stand(pooling: Any) -> None:
     model = small_encoder(config.Vector(pooling=pooling), positions="rotary")
     rows = texts(3, 4, 2, 5)

@@ -21,6 +21,7 @@ from qkvae.config import (
     TextGeneration,
     Training,
 )
+from qkvae.data.tokenizer import Tokenizer
 from qkvae.run import Run
 from qkvae.train.base import configured, fitted, read_base
 from small_language import small_config, write_table
@@ -67,6 +68,41 @@ def test_a_decoder_goes_on_with_every_weight(runs: dict[str, Path], tmp_path: Pa
     assert known["anew"] == known["left_out"] == []
     assert run.passport["from"]["sha256"] == known["sha256"] == read_base(runs["book"]).digest
     assert f"a run of text-generation, {runs['book'].as_posix()}" in (run.path / "README.md").read_text()
+
+
+def test_a_plain_tokenizer_learns_the_turns_of_a_chat(runs: dict[str, Path], tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
+    lines = [json.dumps({"messages": [{**said[0], "content": f"one {n}"}, said[1]]}) for n in range(20)]
+    (tmp_path / "chats.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    data = {"paths": [str(tmp_path / "chats.jsonl")], "format": "chat"}
+    run = tune("text-generation", data, runs["book"], tmp_path / "out")
+    before, after = Run.open(runs["book"]), run.load_model()
+    old, new = before.load_model()["input.embedding.weight"], after["input.embedding.weight"]
+    first = len(before.tokenizer.specials)
+    assert run.tokenizer.specials[first:] == ("<system>", "<user>", "<assistant>")
+    assert run.config.model.vocab == len(run.tokenizer) == len(before.tokenizer) + 3
+    text = "one two three"
+    ids = [index + 3 if index >= first else index for index in before.tokenizer.encode(text)]
+    assert run.tokenizer.encode(text) == ids
+    assert float((new[:first] - old[:first]).abs().max()) < 1e-6
+    assert float((new[first : first + 3] - old[first:].mean(0)).abs().max()) < 1e-6
+    assert float((new[first + 3 :] - old[first:]).abs().max()) < 1e-6
+    assert run.resolved["from"]["anew"] == run.resolved["from"]["left_out"] == []
+
+
+@pytest.mark.parametrize("kind", ["bpe", "word", "char", "byte"])
+def test_more_special_tokens_leave_every_text_as_it_was(kind: str) -> None:
+    texts = ["the dog and the cat", "naïve <user> café"]
+    tokenizer = Tokenizer.train(texts * 3, kind)
+    longer = tokenizer.with_specials(["<user>", "[MASK]"])
+    assert longer.specials == (*tokenizer.specials, "<user>", "[MASK]")
+    assert len(longer) == len(tokenizer) + 2
+    for text in texts:
+        ids = [index + 2 if index > 3 else index for index in tokenizer.encode(text)]
+        assert longer.encode(text) == ids
+        assert longer.decode(ids) == tokenizer.decode(tokenizer.encode(text))
+    with pytest.raises(ValueError, match="declared twice"):
+        longer.with_specials(["<user>"])
 
 
 def test_a_translator_goes_on_with_every_weight(runs: dict[str, Path], tmp_path: Path) -> None:

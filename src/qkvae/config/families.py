@@ -117,8 +117,8 @@ class Classes:
     count: int = 0
     """How many classes, or numbers, are told; comes from the labels, never typed."""
 
-    pooling: Literal["mean", "class"] = "mean"
-    """What stands for the text: the mean of its tokens' features, or those of its first token."""
+    pooling: Literal["mean", "class", "last"] = "mean"
+    """What stands for the text: the mean of its tokens' features, or those of its first or its last token."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 0, "count")
@@ -134,8 +134,8 @@ class Spans:
 class Vector:
     """A head that makes one vector of a text."""
 
-    pooling: Literal["mean", "class"] = "mean"
-    """What stands for the text: the mean of its tokens' features, or those of its first token."""
+    pooling: Literal["mean", "class", "last"] = "mean"
+    """What stands for the text: the mean of its tokens' features, or those of its first or its last token."""
 
     def __post_init__(self) -> None:
         checks.one_of(self, "pooling")

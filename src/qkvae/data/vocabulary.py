@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self, SupportsIndex, cast
@@ -15,7 +15,7 @@ import tokenizers
 from qkvae.config import Marks
 from qkvae.config.names import nearest
 from qkvae.data.byte_letters import readable, shown, spelled_bytes
-from qkvae.data.token_kinds import SPECIALS, UNK, Kind, kind_of
+from qkvae.data.token_kinds import SPECIALS, UNK, Kind, check_specials, kind_of
 
 _FOREIGN = re.compile(r'\{"format": "huggingface"')
 
@@ -108,6 +108,34 @@ class Vocabulary:
         if name not in self.specials:
             raise ValueError(f'the tokenizer has no special token "{name}": {nearest(name, self.specials)}')
         return self.specials.index(name)
+
+    def with_specials(self, names: Sequence[str]) -> Self:
+        """The same with more special tokens behind those it has; the ids of all others move up by as many.
+
+        Raises:
+            ValueError: a token cannot be a special one, or the tokenizer is somebody else's.
+
+        >>> from qkvae.data.tokenizer import Tokenizer
+        >>> tokenizer = Tokenizer.train(["abba"], "char").with_specials(["<user>"])
+        >>> tokenizer.special("<user>"), tokenizer.encode("abba")
+        (4, [5, 6, 6, 5])
+        """
+        text = self.to_json()
+        if _FOREIGN.match(text):
+            raise ValueError(
+                f"somebody else's tokenizer gets no more special tokens ({', '.join(names)}): begin from a "
+                "run whose tokenizer was learned here"
+            )
+        known = len(self.specials)
+        check_specials([*self.specials[len(SPECIALS) :], *names])
+        saved = json.loads(text)
+        made = {name: known + place for place, name in enumerate(names)}
+        vocab = saved["model"]["vocab"]
+        later = {name: index + len(made) if index >= known else index for name, index in vocab.items()}
+        saved["model"]["vocab"] = dict(sorted((later | made).items(), key=lambda item: item[1]))
+        form = saved["added_tokens"][0]
+        saved["added_tokens"] += [{**form, "id": index, "content": name} for name, index in made.items()]
+        return type(self).from_json(json.dumps(saved))
 
     def tokens(self, ids: Iterable[SupportsIndex]) -> list[str]:
         """Each token as people read it: ``▁`` is a space, ``<0xC3>`` a byte that is no letter by itself.

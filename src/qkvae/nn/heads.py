@@ -76,17 +76,17 @@ class Spans(nn.Module):
 
 
 class Vector(nn.Module):
-    """One vector of each text: the mean of its tokens' features, or the features of its first token.
+    """One vector of each text: the mean of its tokens' features, or those of its first or its last token.
 
     >>> h = torch.tensor([[[1.0], [3.0], [9.0]]])
-    >>> Vector("mean")(h, torch.tensor([2])), Vector("class")(h)
-    (tensor([[2.]]), tensor([[1.]]))
+    >>> Vector("mean")(h, torch.tensor([2])), Vector("class")(h), Vector("last")(h, torch.tensor([2]))
+    (tensor([[2.]]), tensor([[1.]]), tensor([[3.]]))
     >>> Vector("mean")(h, documents=torch.tensor([[0, 1, 1]]))
     tensor([[1.],
             [6.]])
     """
 
-    def __init__(self, pooling: Literal["mean", "class"]) -> None:
+    def __init__(self, pooling: Literal["mean", "class", "last"]) -> None:
         super().__init__()
         self.pooling = pooling
         self.pooled = Tap()
@@ -102,6 +102,9 @@ class Vector(nn.Module):
             return self.pooled(_of_documents(features, documents, self.pooling))
         if self.pooling == "class":
             return self.pooled(features[:, 0])
+        if self.pooling == "last":
+            ends = None if lengths is None else (lengths - 1).clamp_min(0)[:, None, None]
+            return self.pooled(features[:, -1] if ends is None else features.take_along_dim(ends, 1)[:, 0])
         if lengths is None:
             return self.pooled(features.mean(1))
         there = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
@@ -167,9 +170,12 @@ def _of_documents(
 ) -> Float[Tensor, "texts d"]:
     """The vector of every document; tokens numbered below 0 are padding."""
     there = documents >= 0
-    first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True) & there
+    changes = documents[:, 1:] != documents[:, :-1]
+    first = F.pad(changes, (1, 0), value=True) & there
     if pooling == "class":
         return features[first]
+    if pooling == "last":
+        return features[F.pad(changes, (0, 1), value=True) & there]
     numbers, known = first.flatten().cumsum(0)[there.flatten()] - 1, features[there]
     texts = int(first.sum())
     total = known.new_zeros(texts, known.shape[1]).index_add(0, numbers, known)

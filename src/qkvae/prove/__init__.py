@@ -11,7 +11,7 @@ import torch
 from qkvae.models import Decoder, Encoder, Family, GridFamily, MaskedImage, Seq2Seq, Vision
 from qkvae.prove import grids, learning, reading, writing
 from qkvae.prove.case import Case, TextCase, WritingCase
-from qkvae.prove.decoder import DecoderCase
+from qkvae.prove.decoder import DecoderCase, RememberingCase
 from qkvae.prove.encoder import EncoderCase
 from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
 from qkvae.prove.rows import EXACT, FP32, SUMMED, Row
@@ -48,6 +48,7 @@ CHECKS = (
     Check("seen patches cost nothing", grids.loss_of_the_seen, FP32, MaskedImageCase),
     Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
     Check("cached = uncached at every step", writing.cached_is_uncached, FP32, WritingCase),
+    Check("carried = at once", writing.carried_is_at_once, FP32, RememberingCase),
     Check("written in a batch = alone", writing.written_in_a_batch_is_alone, SUMMED, WritingCase),
     Check("probability of what is written = probability read", writing.written_is_read, SUMMED, WritingCase),
     Check("evaluation counts each token once", learning.evaluation_counts_once, FP32, Seq2SeqCase),
@@ -69,7 +70,7 @@ def make_case(model: Family | GridFamily, seed: int) -> Case:
         case Seq2Seq():
             return Seq2SeqCase(model, seed)
         case Decoder():
-            return DecoderCase(model, seed)
+            return (RememberingCase if model.settings.memory else DecoderCase)(model, seed)
         case Encoder():
             return EncoderCase(model, seed)
         case Vision():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -95,3 +96,19 @@ class DecoderCase(WritingCase):
 
     def _cut(self, logits: Tensor, lengths: Tensor, before: int) -> list[Tensor]:
         return [row[before : before + n] for row, n in zip(logits, numbers(lengths), strict=True)]
+
+
+@dataclass(frozen=True)
+class RememberingCase(DecoderCase):
+    """A decoder-only model that carries keys and values from one segment of a text into the next."""
+
+    def in_segments(self) -> list[Float[Tensor, "n v"]]:
+        """The answers to all texts, each read in up to three segments, of which none outlasts the memory."""
+        return [self._in_segments(text) for text in self.texts]
+
+    def _in_segments(self, text: Int[Tensor, " n"]) -> Float[Tensor, "n v"]:
+        before = min(self.model.settings.memory, len(text) - 1)
+        cuts = itertools.pairwise((0, before // 2, before, len(text)))
+        carried = self.model.carry()
+        parts = [text[begin:end] for begin, end in cuts if end > begin]
+        return torch.cat([self.model(part[None], None, carried)[0] for part in parts])

@@ -7,6 +7,7 @@ import torch
 from qkvae.config import Generation
 from qkvae.generate import generate
 from qkvae.prove.case import WritingCase
+from qkvae.prove.decoder import RememberingCase
 from qkvae.prove.rows import difference
 
 _STEPS = 25
@@ -46,6 +47,13 @@ def cached_is_uncached(case: WritingCase) -> float:
             rows = (kept[:, None] * beam + torch.arange(beam, device=case.device)).flatten()
             tokens, texts = tokens[rows], texts[rows]
     return worst
+
+
+@torch.no_grad()
+def carried_is_at_once(case: RememberingCase) -> float:
+    """Texts read segment by segment, with the keys and values carried so far, against each read at once."""
+    alone = (case.alone(text)[0] for text in case.texts)
+    return max(difference(*pair) for pair in zip(case.in_segments(), alone, strict=True))
 
 
 def written_in_a_batch_is_alone(case: WritingCase) -> float:

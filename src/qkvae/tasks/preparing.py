@@ -10,7 +10,7 @@ from qkvae.run import Mismatch, Run
 from qkvae.tasks import find_task
 from qkvae.tasks.corpus import Corpus
 from qkvae.tasks.task import Task
-from qkvae.train.base import Base, fitted, same_base
+from qkvae.train.base import Base, extended, fitted, same_base
 from qkvae.train.processes import Processes
 from qkvae.train.progress import Reporter
 from qkvae.train.words import Words, read_words
@@ -57,6 +57,7 @@ def prepare(task: Task, config: Any, base: Base | None, processes: Processes, re
         ValueError: the data cannot be learned from as the settings say; another machine has other data.
     """
     corpus = _read(task, config, reporter, processes)
+    base = _fit_for(task, config, base, reporter)
     learned = _tokenizer(task, config, corpus, base, reporter) if processes.leads else None
     tokenizer = _told(learned, processes)
     examples = task.encode(config, corpus, tokenizer, reporter)
@@ -86,7 +87,7 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
     base, tokenizer = None, None
     if processes.leads:
         if "from" in run.resolved and not (run.is_prepared and run.has_state):
-            base = same_base(run.resolved["from"])
+            base = _fit_for(task, config, same_base(run.resolved["from"]), reporter)
         if not run.is_prepared:
             _keep(run, _tokenizer(task, config, corpus, base, reporter), corpus)
         run.check_data(corpus.fingerprint)
@@ -108,6 +109,18 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
         base=base,
         words=words,
     )
+
+
+def _fit_for(task: Task, config: Any, base: Base | None, reporter: Reporter) -> Base | None:
+    """The base with every special token that the task needs; what it lacked is said."""
+    if base is None or task.learn is None:
+        return base
+    longer = extended(base, task.specials(config.data))
+    if new := [name for name in longer.tokenizer.specials if name not in base.tokenizer.specials]:
+        reporter.say(
+            f"note: the vocabulary of {base.path} lacks {', '.join(new)}: added, as the mean of all tokens"
+        )
+    return longer
 
 
 def _read(task: Task, config: Any, reporter: Reporter, processes: Processes) -> Corpus[Any]:

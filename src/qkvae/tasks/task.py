@@ -107,6 +107,9 @@ class Task:
     learn: Callable[[Any, Any, Tell], Tokenizer] | None = None
     """From the training part and ``data``: what turns text into numbers; None where there is no text."""
 
+    specials: Callable[[Any], tuple[str, ...]] = lambda data: ()
+    """From ``data``: the special tokens that the task needs beside those that every tokenizer has."""
+
     filled: Callable[[Any, Any, Any], Any]
     """From config, corpus and tokenizer: the config with every value that comes from the data (law 9)."""
 

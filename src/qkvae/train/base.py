@@ -7,11 +7,12 @@ in (its head) is its own; where it is of another kind than the base's it begins 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
+import torch
 from torch import Tensor, nn
 
 from qkvae.config import TASKS, Encoder, Family, TaskConfig, differences, from_dict, to_dict
@@ -29,6 +30,9 @@ _LENGTHS = ("length", "max_length")
 """Settings of ``data`` that say how long a text the model reads, by task."""
 
 _HEAD, _SEGMENTS = "head.", "input.segments."
+
+_OF_TOKENS = {"input.embedding.weight", "head.weight", "head.bias"}
+"""What has a row, or a number, for every token: of decoders and of heads that fill blanks."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,44 @@ def read_base(path: str | Path) -> Base:
     config: Any = run.config
     state = run.load_model()
     return Base(path, f"a run of {run.task}", config.model, state, run.tokenizer, _digest(state))
+
+
+def extended(base: Base, names: Sequence[str]) -> Base:
+    """The base with these special tokens, where its tokenizer lacks them.
+
+    In every matrix that has a row for each token, those of the new ones begin as the mean of all rows but
+    those of special tokens: then the model is about as likely to write them as it is to write any token,
+    and nothing else becomes less likely by much (Hewitt 2021, "Initializing new word embeddings for
+    pretrained language models").
+
+    Raises:
+        ValueError: the tokenizer is somebody else's.
+    """
+    missing = [name for name in names if not _knows(base.tokenizer, name)]
+    if not missing:
+        return base
+    place, vocab = len(base.tokenizer.specials), base.settings.vocab
+    longer: dict[int, Tensor] = {}  # by where it lies, so that two names of one matrix stay that
+    state = dict(base.state)
+    for name in _OF_TOKENS & state.keys():
+        rows = state[name]
+        if len(rows) == vocab:
+            mean = rows[place:].mean(0, keepdim=True).expand(len(missing), *rows.shape[1:])
+            made = torch.cat([rows[:place], mean, rows[place:]])
+            state[name] = longer.setdefault(rows.data_ptr(), made)
+    tokenizer = base.tokenizer.with_specials(missing)
+    return replace(
+        base, settings=replace(base.settings, vocab=len(tokenizer)), state=state, tokenizer=tokenizer
+    )
+
+
+def _knows(tokenizer: Tokenizer, name: str) -> bool:
+    """Whether a tokenizer has this special token, whatever it calls it."""
+    try:
+        tokenizer.special(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_foreign(path: Path) -> bool:

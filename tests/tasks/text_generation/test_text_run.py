@@ -53,6 +53,7 @@ def test_a_run_tells_what_it_is(trained: Path) -> None:
     card = (trained / "book" / "README.md").read_text(encoding="utf-8")
     assert "| bits_per_byte |" in card
     assert "It looks back over 16 tokens at most." in card
+    assert "It is hardly trained" in card  # after six steps
     page = (trained / "book" / "report.html").read_text(encoding="utf-8")
     assert "What it writes" in page
     assert "bits per byte" in page.lower()

@@ -6,7 +6,7 @@ from qkvae.config import FillMask
 from qkvae.data.documents import Documents
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import Corpus
-from qkvae.tasks.fill_mask.corpus import Encoded, encode_corpus, train_tokenizer, unknown
+from qkvae.tasks.fill_mask.corpus import MASK, Encoded, encode_corpus, train_tokenizer, unknown
 from qkvae.tasks.fill_mask.ending import finish
 from qkvae.tasks.fill_mask.evaluate import compare, evaluate
 from qkvae.tasks.fill_mask.looking import look
@@ -35,6 +35,7 @@ TASK = Task(
     corpus=lambda data, seed: read_split(data),
     examples=read_texts,
     learn=train_tokenizer,
+    specials=lambda data: (MASK,),
     filled=_filled,
     encode=_encode,
     summary=summary,

@@ -8,6 +8,7 @@ from qkvae.config import Classes, LabelledData, TextClassification
 from qkvae.data.check_labelled import check_labelled
 from qkvae.data.findings import Report
 from qkvae.data.labelled import Labelled
+from qkvae.data.labelled_rows import STORY
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import counted
@@ -34,6 +35,9 @@ def _filled(config: TextClassification, corpus: LabelledCorpus, tokenizer: Token
     assert isinstance(head, Classes)
     head = replace(head, count=max(1, len(corpus.labels.names)))
     segments = 0 if corpus.train.pairs is None else 2
+    if segments and config.data.pair is None:  # nothing was asked for: only stories have pairs then
+        columns = {"text": STORY.text, "label": STORY.label, "pair": STORY.pair}
+        config = replace(config, data=replace(config.data, **columns))
     return replace(config, model=replace(config.model, head=head, segments=segments))
 
 

@@ -88,8 +88,12 @@ def train_tokenizer(train: Texts | LargeDocuments, data: TextData, say: Tell = u
     part = f"{MOST_LEARNED:,} characters, evenly spread, of " if large else ""
     say(f"learning a vocabulary from {part}the training text")
     kind = chosen_kind(train) if data.tokenizer == "auto" else data.tokenizer
-    specials = ROLE_TOKENS if data.format == "chat" else ()
-    return Tokenizer.train(said(train), kind, data.vocab_size, data.min_frequency, specials=specials)
+    return Tokenizer.train(said(train), kind, data.vocab_size, data.min_frequency, specials=specials(data))
+
+
+def specials(data: TextData) -> tuple[str, ...]:
+    """What opens the turns of a conversation, where there are conversations."""
+    return ROLE_TOKENS if data.format == "chat" else ()
 
 
 def chosen_kind(texts: Texts | LargeDocuments) -> str:

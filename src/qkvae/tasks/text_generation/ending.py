@@ -11,7 +11,7 @@ from qkvae.inspect.sections import Sample, Section
 from qkvae.run import Run
 from qkvae.tasks.ending import Ending, write_pages
 from qkvae.tasks.text_generation.corpus import Encoded, Texts
-from qkvae.tasks.text_generation.evaluate import figures, measure, overlap
+from qkvae.tasks.text_generation.evaluate import by_frequency, figures, measure, overlap
 from qkvae.tasks.text_generation.writer import Writer
 from qkvae.train.progress import Reporter
 
@@ -32,7 +32,24 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter, seconds: float | None
     run.log({"event": "final", **found})
     told = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
     reporter.say(f"validation text: {told} ({found['window']})")
-    write_pages(run, _ending(run, writer, encoded, found))
+    told = _hardly_trained(found["nll"], by_frequency(encoded.train, encoded.valid, len(writer.tokenizer)))
+    for line in told:
+        reporter.say(f"note: {line}")
+    write_pages(run, _ending(run, writer, encoded, found, told))
+
+
+def _hardly_trained(nll: float | None, least: float) -> tuple[str, ...]:
+    """What must be known of a model that has learned nothing of order, in one line.
+
+    >>> _hardly_trained(3.0, 4.0), len(_hardly_trained(5.0, 4.0))
+    ((), 1)
+    """
+    if nll is None or nll < least:
+        return ()
+    return (
+        f"It is hardly trained: {nll:.2f} nats a token, where how often each token is met alone gives "
+        f"{least:.2f}; train it for longer.",
+    )
 
 
 def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None) -> dict[str, Any]:
@@ -53,7 +70,9 @@ def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None)
     return {**found, "window": window}
 
 
-def _ending(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any]) -> Ending:
+def _ending(
+    run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any], told: tuple[str, ...]
+) -> Ending:
     """What report and card say."""
     texts = encoded.valid_texts
     chat = isinstance(texts, Chats)
@@ -64,7 +83,7 @@ def _ending(run: Run, writer: Writer, encoded: Encoded, found: dict[str, Any]) -
         sections=[Section(title="What it writes", note=note, samples=_samples(writer, texts))],
         does="Answers in a conversation" if chat else "Continues a text",
         example=_example(texts),
-        limits=(*_LIMITS, f"It looks back over {writer.context} tokens at most."),
+        limits=(*told, *_LIMITS, f"It looks back over {writer.context} tokens at most."),
         split="split off by hash" if chat or len(texts) > 1 else "the end of the text",
         examples=(run.passport["training"]["conversations" if chat else "documents"], len(texts)),
         parameters=sum(p.numel() for p in writer.model.parameters()),

@@ -15,6 +15,7 @@ from qkvae.tasks.text_generation.corpus import (
     encode_corpus,
     read_corpus,
     read_texts,
+    specials,
     train_tokenizer,
     unknown,
 )
@@ -51,6 +52,7 @@ TASK = Task(
     corpus=lambda data, seed: read_corpus(data),
     examples=read_texts,
     learn=train_tokenizer,
+    specials=specials,
     filled=_filled,
     encode=_encode,
     summary=summary,
