@@ -77,7 +77,7 @@ def test_weights_make_classes_weigh_the_same() -> None:
             'a.tsv: line 2: the label "bb" is not among the 2 classes of the training part',
         ),
         (("1.5", "2"), None, ("1", "x"), 'a.tsv: line 2: the label "x" is no finite number'),
-        (("a", "b"), "one", (("a", "b"),), "line 1: there are 2 labels, but each text must have one"),
+        (("a", "b"), "one", (("a", "b"),), "line 1: there are 2 labels, but each example must have one"),
     ],
 )
 def test_labels_that_do_not_fit(
@@ -91,15 +91,15 @@ def test_labels_that_do_not_fit(
 @pytest.mark.parametrize(
     ("train", "kind", "message"),
     [
-        (("a", "a"), None, 'the only label of all 2 texts is "a"'),
+        (("a", "a"), None, 'the only label of all 2 examples is "a"'),
         (
             [str(n) + "x" for n in range(50)],
             None,
-            "50 different labels for 50 texts: is it the right column?",
+            "50 different labels for 50 examples: is it the right column?",
         ),
         (("1.5", "1.5"), None, "all 2 labels are 1.5"),
         (("1.5", "inf"), "number", 'line 2: the label "inf" is no finite number'),
-        (((), ()), None, "not one of the 2 texts has a label"),
+        (((), ()), None, "not one of the 2 examples has a label"),
     ],
 )
 def test_labels_that_teach_nothing(train: list[Label], kind: str | None, message: str) -> None:

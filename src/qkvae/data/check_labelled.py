@@ -87,7 +87,7 @@ def check_labelled(
         long = _tokens_beyond(part, tokenizer, max_length)
         findings += _finding("cut", name, part, np.flatnonzero(long), f"max_length is {max_length}")
     notes = tuple(note for part in parts.values() for note in part.notes)
-    remarks = [_balance(labels), *(str(note) for note in labels.notes)]
+    remarks = [balance(labels), *(str(note) for note in labels.notes)]
     if tokenizer is None:
         remarks.append(f"no tokenizer was given: tokens were estimated at {BYTES_PER_TOKEN} bytes each")
     return Report(len(train), len(valid or ()), tuple(findings), notes, tuple(remarks), noun="text")
@@ -159,22 +159,26 @@ def _classes(train: Labelled, valid: Labelled | None, labels: Labels) -> Iterato
     if valid is not None:
         unknown = [place for place, label in enumerate(valid.labels) if not known.issuperset(_each(label))]
         yield from _finding("unknown label", "valid", valid, np.array(unknown, np.int64))
-    few = {
-        name for name, count in zip(labels.names, labels.counts, strict=True) if count < RARE * labels.total
-    }
-    if few:
-        places = [place for place, label in enumerate(train.labels) if not few.isdisjoint(_each(label))]
-        shown = ", ".join(short(name) for name in sorted(few)[:EXAMPLES])
-        more = ", …" if len(few) > EXAMPLES else ""
-        detail = f"{len(few)} of {len(labels.names)} classes: {shown}{more}"
-        yield from _finding("rare class", "train", train, np.array(places, np.int64), detail)
+    few, detail = rare_classes(labels)
+    places = [place for place, label in enumerate(train.labels) if not few.isdisjoint(_each(label))]
+    yield from _finding("rare class", "train", train, np.array(places, np.int64), detail)
+
+
+def rare_classes(labels: Labels) -> tuple[set[str], str]:
+    """The classes with less than 1 % of the training examples, and how many and which they are, in words."""
+    each = zip(labels.names, labels.counts, strict=True)
+    few = {name for name, count in each if count < RARE * labels.total}
+    shown = ", ".join(short(name) for name in sorted(few)[:EXAMPLES])
+    more = ", …" if len(few) > EXAMPLES else ""
+    return few, f"{len(few)} of {len(labels.names)} classes: {shown}{more}"
 
 
 def _each(label: Label) -> tuple[str, ...]:
     return (label,) if isinstance(label, str) else label
 
 
-def _balance(labels: Labels) -> str:
+def balance(labels: Labels) -> str:
+    """How often each class is met, or the mean and spread of numbers, in words."""
     if labels.kind == "number":
         return f"numbers of mean {labels.mean:.4g} and standard deviation {labels.scale:.4g}"
     counts = Counter(dict(zip(labels.names, labels.counts, strict=True))).most_common()

@@ -62,7 +62,8 @@ class Finding:
         detail = f" {self.detail}." if self.detail else ""
         noun = self.noun if self.count == 1 else f"{self.noun}s"
         lines = [f"{self.kind}{where}: {self.count:,} {noun} ({self.share:.2%}).{detail} {self.advice}"]
-        lines += [f"  line {at.line}: {at.source}  →  {at.target}" for at in self.examples]
+        place = "line" if self.noun in ("pair", "text") else self.noun
+        lines += [f"  {place} {at.line}: {at.source}  →  {at.target}" for at in self.examples]
         return "\n".join(lines)
 
 

@@ -9,17 +9,35 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkvae.config.names import nearest
-from qkvae.data.labelled import Label, Labelled
+from qkvae.data.labelled import Label
 from qkvae.data.pairs import EXAMPLES, Note
 from qkvae.data.tables import shortened
 
 LabelKind = Literal["one", "several", "number"]
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """Anything that is labelled: texts, pictures."""
+
+    @property
+    def labels(self) -> Sequence[Label] | None:
+        """As they were written."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def where(self, index: int, /) -> str:
+        """Where an example was read, for a message."""
+        ...
+
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -32,6 +50,7 @@ amounts."""
 class Labels:
     """The classes of a task, or the scale of its numbers.
 
+    >>> from qkvae.data.labelled import Labelled
     >>> train = Labelled(["fine", "awful", "good"], ["pos", "neg", "pos"])
     >>> labels = Labels.decide(train)
     >>> labels.kind, labels.names, labels.encode(train).tolist()
@@ -47,10 +66,10 @@ class Labels:
     """The classes, in order: numbers by value, other names by alphabet.  None of a number."""
 
     counts: tuple[int, ...] = ()
-    """Training texts of each class."""
+    """Training examples of each class."""
 
     total: int = 0
-    """Training texts."""
+    """Training examples."""
 
     mean: float = 0.0
     """Mean of the training numbers, in their own unit."""
@@ -62,7 +81,7 @@ class Labels:
     """What was inferred, and which classes are hardly there."""
 
     @classmethod
-    def decide(cls, train: Labelled, kind: LabelKind | None = None) -> Labels:
+    def decide(cls, train: Examples, kind: LabelKind | None = None) -> Labels:
         """What the labels of the training part are.
 
         If ``kind`` is not given: lists of labels are several; numbers with a fraction somewhere, or more
@@ -71,7 +90,7 @@ class Labels:
 
         Raises:
             ValueError: a label that does not fit the kind (with its line); fewer than two classes,
-                nearly as many classes as texts, or numbers that are all the same.
+                nearly as many classes as examples, or numbers that are all the same.
         """
         chosen = _inferred(train) if kind is None else kind
         notes = [] if kind is not None else [_said(train, chosen)]
@@ -92,7 +111,7 @@ class Labels:
             chosen, tuple(names), tuple(counts[name] for name in names), len(train), notes=tuple(notes)
         )
 
-    def encode(self, part: Labelled) -> Ints | Floats:
+    def encode(self, part: Examples) -> Ints | Floats:
         """The labels of a part as numbers.
 
         Returns:
@@ -124,8 +143,8 @@ class Labels:
     def weights(self) -> Floats:
         """How much each class must weigh so that all weigh the same, float32[classes].
 
-        one: w_c = N / (C n_c), with mean 1 over the N training texts.  several: the weight of a yes against
-        a no of the same class, (N - n_c) / n_c.
+        one: w_c = N / (C n_c), with mean 1 over the N training examples.  several: the weight of a yes
+        against a no of the same class, (N - n_c) / n_c.
 
         Raises:
             ValueError: the labels are numbers, which have no classes.
@@ -166,10 +185,16 @@ class Labels:
         )
 
 
-def _inferred(train: Labelled) -> LabelKind:
-    if any(isinstance(label, tuple) for label in train.labels):
+def _told(part: Examples) -> Sequence[Label]:
+    if part.labels is None:
+        raise ValueError(f"the {len(part):,} examples were read without their labels: read them with labels")
+    return part.labels
+
+
+def _inferred(train: Examples) -> LabelKind:
+    if any(isinstance(label, tuple) for label in _told(train)):
         return "several"
-    values = [_number(label) for label in train.labels]
+    values = [_number(label) for label in _told(train)]
     if any(value is None for value in values):
         return "one"
     numbers = set(cast(list[float], values))
@@ -177,7 +202,7 @@ def _inferred(train: Labelled) -> LabelKind:
     return "number" if fractions or len(numbers) > MOST_WHOLE_NUMBERS else "one"
 
 
-def _said(train: Labelled, kind: LabelKind) -> Note:
+def _said(train: Examples, kind: LabelKind) -> Note:
     meaning = {
         "one": "labels were taken as one class each",
         "several": "labels were taken as several classes each",
@@ -198,22 +223,22 @@ def _number(label: Label) -> float | None:
     return value if math.isfinite(value) and "_" not in label else None
 
 
-def _numbers(part: Labelled) -> Floats:
-    values = [_number(label) for label in part.labels]
+def _numbers(part: Examples) -> Floats:
+    values = [_number(label) for label in _told(part)]
     for place, value in enumerate(values):
         if value is None:
-            shown = shortened(str(part.labels[place]))
+            shown = shortened(str(_told(part)[place]))
             raise ValueError(f'{part.where(place)}: the label "{shown}" is no finite number')
     return np.array(values, np.float32)
 
 
-def _names(part: Labelled, place: int, kind: LabelKind) -> Sequence[str]:
-    label = part.labels[place]
+def _names(part: Examples, place: int, kind: LabelKind) -> Sequence[str]:
+    label = _told(part)[place]
     if isinstance(label, str):
         return (label,)
     if kind == "one" and len(label) != 1:
         raise ValueError(
-            f"{part.where(place)}: there are {len(label)} labels, but each text must have one: ask for "
+            f"{part.where(place)}: there are {len(label)} labels, but each example must have one: ask for "
             "several"
         )
     return label
@@ -224,16 +249,16 @@ def _order(name: str) -> tuple[bool, float, str]:
     return (value is None, 0.0 if value is None else value, name)
 
 
-def _refuse_classes(names: list[str], train: Labelled, kind: LabelKind) -> None:
+def _refuse_classes(names: list[str], train: Examples, kind: LabelKind) -> None:
     if len(names) < 2 and kind == "one":
         shown = f'"{shortened(names[0])}"' if names else "none"
         raise ValueError(
-            f"the only label of all {len(train):,} texts is {shown}: give texts of two classes or more"
+            f"the only label of all {len(train):,} examples is {shown}: give examples of two classes or more"
         )
     if not names:
-        raise ValueError(f"not one of the {len(train):,} texts has a label")
+        raise ValueError(f"not one of the {len(train):,} examples has a label")
     if len(names) > max(20, len(train) // 2):
         raise ValueError(
-            f"{len(names):,} different labels for {len(train):,} texts: is it the right column? (numbers are "
-            "asked for by their kind)"
+            f"{len(names):,} different labels for {len(train):,} examples: is it the right column? "
+            "(numbers are asked for by their kind)"
         )

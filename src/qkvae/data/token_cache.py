@@ -110,14 +110,14 @@ def _make(
                 starts += [tokens + int(at) for at, first in zip(rows.starts, begins, strict=False) if first]
                 file.write(rows.flat.astype("<i4", copy=False).tobytes())
                 tokens += len(rows.flat)
-            _forced(file.fileno(), file.flush)
+            forced(file.fileno(), file.flush)
         with (unfinished / "starts").open("wb") as file:
             file.write(np.array([*starts, tokens], "<i8").tobytes())
-            _forced(file.fileno(), file.flush)
-        entry = replace(wanted, tokens=tokens, checksum=_checksum(unfinished))
+            forced(file.fileno(), file.flush)
+        entry = replace(wanted, tokens=tokens, checksum=checksum(unfinished, "ids", "starts"))
         with (unfinished / "entry.json").open("w", encoding="utf-8") as file:
             json.dump(asdict(entry), file, indent=2)
-            _forced(file.fileno(), file.flush)
+            forced(file.fileno(), file.flush)
         if not folder.exists():  # which another process may have made meanwhile
             os.replace(unfinished, folder)
     finally:
@@ -144,7 +144,7 @@ def _opened(folder: Path, wanted: Entry) -> Ragged:
         sizes = [(folder / name).stat().st_size for name in ("ids", "starts")]
         alike = replace(entry, tokens=0, checksum=0) == wanted
         whole = sizes == [4 * entry.tokens, 8 * (entry.documents + 1)]
-        if not (alike and whole and entry.checksum == _checksum(folder)):
+        if not (alike and whole and entry.checksum == checksum(folder, "ids", "starts")):
             raise ValueError("its content is not what it says")
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"the token ids in {folder} are damaged ({error})") from error
@@ -152,17 +152,17 @@ def _opened(folder: Path, wanted: Entry) -> Ragged:
     return Ragged(flat, np.fromfile(folder / "starts", "<i8"))
 
 
-def _checksum(folder: Path) -> int:
-    """CRC-32 of the ids and the starts, read in blocks."""
+def checksum(folder: Path, *names: str) -> int:
+    """CRC-32 over files of a folder, read in blocks."""
     found = 0
-    for name in ("ids", "starts"):
+    for name in names:
         with (folder / name).open("rb") as file:
             while block := file.read(_BLOCK):
                 found = zlib.crc32(block, found)
     return found
 
 
-def _forced(descriptor: int, flush: Callable[[], None]) -> None:
+def forced(descriptor: int, flush: Callable[[], None]) -> None:
     """Write to the disk itself."""
     flush()
     os.fsync(descriptor)

@@ -1,0 +1,136 @@
+"""What all pictures of a run have in common; learned from the training part, kept in the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qkvae.data.pictures import Pictures
+
+_ROWS = 4096  # pictures looked at at a time
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """Size, channels and scale of pictures: x = (value / white - mean) / std, channel by channel.
+
+    >>> some = Pictures(np.array([0, 255, 255, 0], np.uint8).reshape(4, 1, 1, 1))
+    >>> form = PictureFormat.of(some)
+    >>> form.mean, form.std, form.normalised(torch.tensor([[[255]]], dtype=torch.uint8)).flatten().tolist()
+    ((0.5,), (0.5,), [1.0])
+    """
+
+    size: tuple[int, ...]
+    channels: int
+    white: float
+    mean: tuple[float, ...]
+    """Of each channel over all training pictures, where white is 1."""
+
+    std: tuple[float, ...]
+    """Likewise the standard deviation; 1 for a channel that never changes."""
+
+    @classmethod
+    def of(cls, train: Pictures) -> PictureFormat:
+        """What the training part says."""
+        means, deviations = channel_moments(train.values)
+        return cls(
+            train.size,
+            train.channels,
+            train.white,
+            tuple(float(each) / train.white for each in means),
+            tuple(float(each) / train.white or 1.0 for each in deviations),
+        )
+
+    def fits(self, pictures: Pictures) -> None:
+        """Refuse pictures that a model of these cannot read.
+
+        Raises:
+            ValueError: their size, channels or white differ.
+        """
+        for what in ("size", "channels", "white"):
+            own, theirs = getattr(self, what), getattr(pictures, what)
+            if own != theirs:
+                raise ValueError(
+                    f"the pictures of {', '.join(pictures.paths) or 'these data'} have {what} {_by(theirs)}, "
+                    f"but those trained on have {_by(own)}: bring them to the same"
+                )
+
+    def shares(self, values: Tensor) -> Tensor:
+        """Values as parts of white, in [0, 1] for pictures of whole numbers; float32."""
+        return values.to(torch.float32) / self.white
+
+    def normalised(self, values: Tensor) -> Tensor:
+        """What a model reads: mean 0 and deviation 1 over the training pictures, float32."""
+        return (self.shares(values) - self._channelled(self.mean, values)) / self._channelled(
+            self.std, values
+        )
+
+    def shown(self, read: Tensor) -> Tensor:
+        """The way back from ``normalised`` to parts of white, cut to [0, 1]."""
+        return (read * self._channelled(self.std, read) + self._channelled(self.mean, read)).clamp(0, 1)
+
+    def _channelled(self, numbers: tuple[float, ...], like: Tensor) -> Tensor:
+        return torch.tensor(numbers, device=like.device).view(-1, *[1] * len(self.size))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything ``from_dict`` needs, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> PictureFormat:
+        """The format that ``to_dict`` wrote.
+
+        Raises:
+            ValueError: something is missing or unknown.
+
+        >>> form = PictureFormat((8, 8), 1, 16.0, (0.3,), (0.4,))
+        >>> PictureFormat.from_dict(form.to_dict()) == form
+        True
+        """
+        known = set(cls.__dataclass_fields__)
+        if set(saved) != known:
+            raise ValueError(
+                f"saved format of pictures: {', '.join(sorted(set(saved) ^ known))} too few or many"
+            )
+        return cls(
+            tuple(saved["size"]),
+            saved["channels"],
+            saved["white"],
+            tuple(saved["mean"]),
+            tuple(saved["std"]),
+        )
+
+
+def channel_moments(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of every channel, exact for bytes and read in pieces.
+
+    >>> mean, std = channel_moments(np.array([[[1.0, 3.0]]], np.float32))
+    >>> mean.tolist(), std.tolist()
+    ([2.0], [1.0])
+    """
+    channels = values.shape[1]
+    count = values.size / channels
+    if values.dtype == np.uint8:
+        histogram = np.zeros((channels, 256))
+        for start in range(0, len(values), _ROWS):
+            for channel in range(channels):
+                part = np.ascontiguousarray(values[start : start + _ROWS, channel])
+                histogram[channel] += np.bincount(part.ravel(), minlength=256)
+        levels = np.arange(256)
+        mean = histogram @ levels / count
+        return mean, np.sqrt(np.maximum(histogram @ levels**2 / count - mean**2, 0))
+    axes = (0, *range(2, values.ndim))
+    pieces = [values[start : start + _ROWS] for start in range(0, len(values), _ROWS)]
+    mean = sum((piece.sum(axes, dtype=np.float64) for piece in pieces), np.zeros(channels)) / count
+    shape = (-1, *[1] * (values.ndim - 2))
+    squares = (((piece - mean.reshape(shape)) ** 2).sum(axes) for piece in pieces)
+    return mean, np.sqrt(sum(squares, np.zeros(channels)) / count)
+
+
+def _by(value: Any) -> str:
+    return " × ".join(map(str, cast("tuple[int, ...]", value))) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,99 @@
+"""Batches of pictures: a pure function of (seed, k), every picture once an epoch, the same from workers."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qkvae.config.pictures import Augmentation
+from qkvae.data.default_pictures import default_clips, default_pictures, default_signals
+from qkvae.data.picture_batches import PictureBatch, PictureBatches, in_turn
+from qkvae.data.picture_format import PictureFormat, channel_moments
+from qkvae.data.pictures import Pictures
+
+SOME = Pictures(np.random.default_rng(0).integers(0, 256, (23, 3, 6, 5), np.uint8))
+FORM = PictureFormat.of(SOME)
+VARIED = Augmentation(crop=1, mixup=0.2)
+
+
+FIELDS = ("shares", "rows", "partners", "share")
+
+
+def same(one: PictureBatch, other: PictureBatch) -> bool:
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in FIELDS)
+
+
+def test_every_picture_once_an_epoch_in_another_order() -> None:
+    batches = PictureBatches(SOME, FORM, rows=6, seed=1)
+    epochs = [[batches[4 * epoch + k].rows.tolist() for k in range(4)] for epoch in range(2)]
+    assert batches.batches_per_epoch == 4
+    for epoch in epochs:
+        assert sorted(itertools.chain(*epoch)) == list(range(23))
+        assert {len(rows) for rows in epoch} == {5, 6}
+    assert epochs[0] != epochs[1]
+    batch = batches[3]
+    assert torch.equal(batch.shares, torch.from_numpy(SOME.values[batch.rows.numpy()]) / 255)
+
+
+def test_a_pure_function_of_seed_and_number(tmp_path: Path) -> None:
+    batches = PictureBatches(SOME, FORM, rows=6, seed=1, augmentation=VARIED)
+    expected = [batches[k] for k in range(7)]
+    assert all(same(one, other) for one, other in zip(batches.stream(2), expected[2:], strict=False))
+    assert not same(expected[0], PictureBatches(SOME, FORM, 6, seed=2, augmentation=VARIED)[0])
+    name = tmp_path / "values"
+    SOME.values.tofile(name)
+    mapped = Pictures(np.memmap(name, np.uint8, "r", shape=SOME.values.shape))
+    again = PictureBatches(mapped, FORM, rows=6, seed=1, augmentation=VARIED)
+    assert same(again[3], expected[3])
+    for made, wanted in zip(again.stream(3, workers=1), expected[3:5], strict=False):
+        assert same(made, wanted)
+
+
+def test_cut_by_rows_it_stays_the_same() -> None:
+    batch = PictureBatches(SOME, FORM, rows=23, seed=1, augmentation=VARIED)[0]
+    parts = batch.split(4)
+    assert [len(part) for part in parts] == [6, 6, 6, 5]
+    joined = (torch.cat([getattr(part, name) for part in parts]) for name in FIELDS)
+    assert same(PictureBatch(*joined), batch)
+
+
+def test_normalised_over_the_training_part() -> None:
+    whole = torch.cat([FORM.normalised(batch.shares * FORM.white) for batch in in_turn(SOME, FORM, 10)])
+    assert torch.allclose(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(whole.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
+    assert torch.allclose(FORM.shown(whole), torch.from_numpy(SOME.values) / 255, atol=1e-5)
+    reals = SOME.values.astype(np.float32)
+    for one, other in zip(channel_moments(SOME.values), channel_moments(reals), strict=True):
+        assert np.allclose(one, other)
+    flat = PictureFormat.of(Pictures(np.full((2, 1, 3, 3), 7, np.uint8)))
+    assert flat.std == (1.0,)
+
+
+def test_what_makes_no_batches_is_refused() -> None:
+    with pytest.raises(ValueError, match="there are no pictures"):
+        PictureBatches(SOME.select([]), FORM, 4, seed=0)
+    with pytest.raises(ValueError, match="rows is 0"):
+        PictureBatches(SOME, FORM, 0, seed=0)
+    with pytest.raises(ValueError, match="crop is 5"):
+        PictureBatches(SOME, FORM, 4, 0, Augmentation(crop=5))
+
+
+def test_embedded_pictures_clips_and_signals() -> None:
+    digits = default_pictures()
+    assert digits.values.max() == digits.white == 16
+    clips = default_clips(20, seed=3, told="both")
+    assert clips.fingerprint == default_clips(20, seed=3, told="both").fingerprint
+    assert clips.select(range(5)).fingerprint == default_clips(5, seed=3, told="both").fingerprint
+    for clip, label in zip(clips.values[:, 0].astype(int), clips.labels or [], strict=True):
+        step = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}[label[1]]
+        for before, after in itertools.pairwise(clip):
+            assert (np.roll(before, step, (0, 1)) == after).all()
+    with pytest.raises(ValueError, match="the side must be at least 23"):
+        default_clips(1, 0, side=20)
+    signals = default_signals(30, seed=3)
+    assert signals.values[:5].tobytes() == default_signals(5, seed=3).values.tobytes()
+    assert len(set(signals.labels or [])) > 3
