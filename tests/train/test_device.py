@@ -19,7 +19,7 @@ def only_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_asked_for_is_taken() -> None:
     machine = choose_machine(Training(device="cpu", precision="fp32"))
     assert machine == Machine("cpu", "fp32", 1)
-    assert machine.describe().endswith("processor, 1 threads, fp32")
+    assert machine.describe().endswith("processor, 1 thread, fp32")
     assert choose_machine(Training(device="auto", precision="bf16")).precision == "bf16"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -32,7 +32,7 @@ def is_typing(typed: tuple[str, ...], file: Path | None) -> bool:
     return not typed and file is None and sys.stdin.isatty()
 
 
-def inputs(typed: tuple[str, ...], file: Path | None) -> Iterator[list[str]]:
+def inputs(typed: tuple[str, ...], file: Path | None) -> Generator[list[str]]:
     """The inputs, in groups of as many as are there already; nothing is read before the first is asked for.
 
     Raises:

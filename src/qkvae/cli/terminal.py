@@ -42,7 +42,7 @@ def require_data(data: tuple[str, ...]) -> None:
     """
     if not data:
         raise ValueError(
-            "DATA requires an argument: two aligned files, a table, a zip or the name of a data set"
+            "DATA requires an argument: files, tables, folders or the name of a data set, as for training"
         )
 
 

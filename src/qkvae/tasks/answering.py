@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
+from torch import nn
+
+from qkvae.config import Family
 from qkvae.config.names import many
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import build
@@ -22,8 +25,8 @@ def kept_model(run: Run) -> Any:
     Raises:
         RunError: a part of the run is missing or damaged.
     """
-    model = build(run.config.model).eval()
-    run.load_into(model)
+    model: nn.Module = build(cast("Family", run.config.model))
+    run.load_into(model.eval())
     return model
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from qkvae.config import Training
+from qkvae.config.names import many
 from qkvae.nn.tiles import spare_failing_tiles
 from qkvae.train.processes import ALONE, Processes
 
@@ -40,7 +41,7 @@ class Machine:
         if self.device == "cuda":
             return f"{several}{torch.cuda.get_device_name()}, {self.precision}"
         name = platform.processor() or platform.machine()
-        place = "Apple GPU" if self.device == "mps" else f"{name} processor, {self.threads} threads"
+        place = "Apple GPU" if self.device == "mps" else f"{name} processor, {many(self.threads, 'thread')}"
         return f"{several}{place}{' each' if several else ''}, {self.precision}"
 
 
