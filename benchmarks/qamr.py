@@ -22,7 +22,7 @@ from qkvae.tasks.question_answering.evaluate import figures
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "qamr.toml"
 TEXT = ("wikitext-2/valid.txt.gz", "wikitext-2/test.txt.gz")
-SHARE, VALID = 0.2, 0.1
+TEST, VALID = 0.2, 0.08
 
 
 def main() -> None:
@@ -36,12 +36,12 @@ def main() -> None:
     asked = parser.parse_args()
 
     asked.out.mkdir(parents=True, exist_ok=True)
-    rest, test = split_questions(read_squad("qamr/dev.tsv.gz"), SHARE)
-    train, valid = split_questions(rest, VALID)
+    train, held = split_questions(read_squad("qamr/dev.tsv.gz"), TEST + VALID)
+    valid, test = split_questions(held, TEST)  # by the same hash: those below it of the ones held out
     parts = {"train": train, "valid": valid, "test": test}
     files = {name: _written(part, asked.out / f"{name}.jsonl") for name, part in parts.items()}
     sentences = asked.out / "sentences.txt"
-    sentences.write_text("\n".join(_contexts(rest)) + "\n", encoding="utf-8")
+    sentences.write_text("\n".join([*_contexts(train), *_contexts(valid)]) + "\n", encoding="utf-8")
 
     found: dict[str, Any] = {"questions": {name: len(part) for name, part in parts.items()}}
     found["majority"] = figures(test, [majority(train)] * len(test))
