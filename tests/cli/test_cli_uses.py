@@ -52,6 +52,7 @@ def test_every_use_has_a_function_and_its_first_setting_asks_for_it() -> None:
         assert kind in USES
         first = dataclasses.fields(kind)[0]
         assert not first.default, f"{kind.__name__}.{first.name} asks for it without being typed"
+        assert all(flag.help.endswith(".") for flag in flags_of(kind))
 
 
 def test_a_flag_means_one_thing() -> None:

@@ -11,27 +11,7 @@ from qkvae.cli.flags import Settings, flags_of, paths_help, with_flags
 from qkvae.cli.terminal import as_epilogue, put, require_data, say_working, to_json
 from qkvae.cli.train import combine
 from qkvae.config import TASKS, from_dict
-
-EXAMPLES = {
-    "translation": """\
-qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz
-qkvae data check translation pairs.tsv --source en --target it --json""",
-    "text-generation": """\
-qkvae data check text-generation texts/ --valid held-out.txt
-qkvae data check text-generation chats.jsonl --format chat""",
-    "fill-mask": """\
-qkvae data check fill-mask texts/ --valid held-out.txt
-qkvae data check fill-mask reviews.jsonl --text body --json""",
-    "text-classification": """\
-qkvae data check text-classification train.tsv --valid dev.tsv --text 0 --label 1
-qkvae data check text-classification reviews/ --json""",
-    "question-answering": """\
-qkvae data check question-answering squad.json --valid squad-dev.json
-qkvae data check question-answering questions.jsonl --json""",
-    "feature-extraction": """\
-qkvae data check feature-extraction pairs.tsv --text first --pair second --label score
-qkvae data check feature-extraction train.en train.de --json""",
-}
+from qkvae.config.examples import CHECKING
 
 _KEPT = (
     "valid",
@@ -80,7 +60,7 @@ def _command(task: str) -> Callable[..., int]:
 
 
 def _app() -> App:
-    epilogue = as_epilogue(next(iter(EXAMPLES.values())))
+    epilogue = as_epilogue(next(iter(CHECKING.values())))
     tasks = App(
         name="check",
         help="Say what is doubtful in the data: duplicates, leaks, swapped sides, what is cut.",
@@ -89,7 +69,7 @@ def _app() -> App:
     for task in TASKS:
         sentence = f"Check data for the task {task}."
         tasks.command(
-            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(EXAMPLES.get(task, ""))
+            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(CHECKING.get(task, ""))
         )
     data = App(name="data", help_epilogue=epilogue)
     data.command(tasks)

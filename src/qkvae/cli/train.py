@@ -14,38 +14,9 @@ from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, paths_he
 from qkvae.cli.recipe import Recipe, read_recipe
 from qkvae.cli.terminal import as_epilogue, put, say
 from qkvae.config import TASKS, from_dict
+from qkvae.config.examples import TRAINING
 
 STOPPED = 130
-
-EXAMPLES = {
-    "translation": """\
-qkvae train translation --minutes 3 --out runs/demo
-qkvae train translation train.en.gz train.de.gz --valid val.en.gz val.de.gz --minutes 30 --out runs/mine
-qkvae train translation pairs.tsv --source en --target it --model.dim 256 --steps 2000
-qkvae train translation --config recipes/europarl-en-it.toml --out runs/europarl""",
-    "text-generation": """\
-qkvae train text-generation --minutes 3 --out runs/demo
-qkvae train text-generation book.txt --minutes 10 --out runs/book
-qkvae train text-generation texts/ more.jsonl.gz --text body --tokenizer bpe --length 512 --out runs/texts
-qkvae train text-generation chats.jsonl --format chat --minutes 30 --out runs/chats""",
-    "fill-mask": """\
-qkvae train fill-mask --minutes 3 --out runs/demo
-qkvae train fill-mask texts/ more.jsonl.gz --text body --minutes 30 --out runs/mlm
-qkvae train fill-mask book.txt --mask words --tokenizer word --length 64 --out runs/book""",
-    "text-classification": """\
-qkvae train text-classification --minutes 3 --out runs/demo
-qkvae train text-classification train.tsv --valid dev.tsv --text 0 --label 1 --minutes 10 --out runs/mine
-qkvae train text-classification pairs.tsv --text first --pair second --label score --kind number
-qkvae train text-classification reviews/ --class-weights balanced --out runs/reviews""",
-    "question-answering": """\
-qkvae train question-answering --minutes 3 --out runs/demo
-qkvae train question-answering squad.json --valid squad-dev.json --minutes 60 --out runs/squad
-qkvae train question-answering questions.jsonl --max-length 384 --overlap 128 --out runs/mine""",
-    "feature-extraction": """\
-qkvae train feature-extraction --minutes 3 --out runs/demo
-qkvae train feature-extraction pairs.tsv --text first --pair second --label score --out runs/alike
-qkvae train feature-extraction train.en train.de --group 128 --minutes 10 --out runs/both""",
-}
 
 
 def _train(
@@ -173,7 +144,7 @@ def _app() -> App:
     for task, kind in TASKS.items():
         sentence = (kind.__doc__ or "").strip().split("\n")[0]
         tasks.command(
-            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(EXAMPLES.get(task, ""))
+            _command(task), name=task, help=sentence, help_epilogue=as_epilogue(TRAINING.get(task, ""))
         )
     return tasks
 

@@ -19,13 +19,13 @@ class Embedding:
     """Instead of answers the vectors of the inputs, as a NumPy array to a pipe or to --out."""
 
     pool: Literal["mean", "first", "last"] | None = None
-    """What stands for a text; as the run was trained, or the mean."""
+    """With --embed or --neighbours: what stands for a text; as the run was trained, or the mean."""
 
     level: Literal["sentence", "token"] | None = None
-    """One vector for each input (sentence) or for each of its tokens (token)."""
+    """With --embed: one vector for each input (sentence) or for each of its tokens (token)."""
 
     out: str | None = None
-    """A file .npy, .npz or .parquet instead of stdout."""
+    """With --embed: a file .npy, .npz or .parquet instead of stdout."""
 
     def __post_init__(self) -> None:
         checks.in_effect(self, "pool", "level", None, "sentence")
@@ -39,10 +39,10 @@ class Neighbours:
     """Instead of answers the lines of this file that are nearest to each input: number, cosine, line."""
 
     pool: Literal["mean", "first", "last"] | None = None
-    """What stands for a text; as the run was trained, or the mean."""
+    """With --embed or --neighbours: what stands for a text; as the run was trained, or the mean."""
 
     count: int | None = None
-    """How many lines; 10 if not given."""
+    """With --neighbours: how many lines; 10 if not given."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "count")

@@ -1,0 +1,56 @@
+"""Commands that the help of each task ends with."""
+
+from __future__ import annotations
+
+TRAINING: dict[str, str] = {
+    "translation": """\
+qkvae train translation --minutes 3 --out runs/demo
+qkvae train translation train.en.gz train.de.gz --valid val.en.gz val.de.gz --minutes 30 --out runs/mine
+qkvae train translation pairs.tsv --source en --target it --model.dim 256 --steps 2000
+qkvae train translation --config recipes/europarl-en-it.toml --out runs/europarl""",
+    "text-generation": """\
+qkvae train text-generation --minutes 3 --out runs/demo
+qkvae train text-generation book.txt --minutes 10 --out runs/book
+qkvae train text-generation texts/ more.jsonl.gz --text body --tokenizer bpe --length 512 --out runs/texts
+qkvae train text-generation chats.jsonl --format chat --minutes 30 --out runs/chats""",
+    "fill-mask": """\
+qkvae train fill-mask --minutes 3 --out runs/demo
+qkvae train fill-mask texts/ more.jsonl.gz --text body --minutes 30 --out runs/mlm
+qkvae train fill-mask book.txt --mask words --tokenizer word --length 64 --out runs/book""",
+    "text-classification": """\
+qkvae train text-classification --minutes 3 --out runs/demo
+qkvae train text-classification train.tsv --valid dev.tsv --text 0 --label 1 --minutes 10 --out runs/mine
+qkvae train text-classification pairs.tsv --text first --pair second --label score --kind number
+qkvae train text-classification reviews/ --class-weights balanced --out runs/reviews""",
+    "question-answering": """\
+qkvae train question-answering --minutes 3 --out runs/demo
+qkvae train question-answering squad.json --valid squad-dev.json --minutes 60 --out runs/squad
+qkvae train question-answering questions.jsonl --max-length 384 --overlap 128 --out runs/mine""",
+    "feature-extraction": """\
+qkvae train feature-extraction --minutes 3 --out runs/demo
+qkvae train feature-extraction pairs.tsv --text first --pair second --label score --out runs/alike
+qkvae train feature-extraction train.en train.de --group 128 --minutes 10 --out runs/both""",
+}
+"""Below `qkvae train TASK --help`."""
+
+CHECKING: dict[str, str] = {
+    "translation": """\
+qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz
+qkvae data check translation pairs.tsv --source en --target it --json""",
+    "text-generation": """\
+qkvae data check text-generation texts/ --valid held-out.txt
+qkvae data check text-generation chats.jsonl --format chat""",
+    "fill-mask": """\
+qkvae data check fill-mask texts/ --valid held-out.txt
+qkvae data check fill-mask reviews.jsonl --text body --json""",
+    "text-classification": """\
+qkvae data check text-classification train.tsv --valid dev.tsv --text 0 --label 1
+qkvae data check text-classification reviews/ --json""",
+    "question-answering": """\
+qkvae data check question-answering squad.json --valid squad-dev.json
+qkvae data check question-answering questions.jsonl --json""",
+    "feature-extraction": """\
+qkvae data check feature-extraction pairs.tsv --text first --pair second --label score
+qkvae data check feature-extraction train.en train.de --json""",
+}
+"""Below `qkvae data check TASK --help`."""
