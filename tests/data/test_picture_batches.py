@@ -62,7 +62,7 @@ def test_cut_by_rows_it_stays_the_same() -> None:
 
 
 def test_normalised_over_the_training_part() -> None:
-    whole = torch.cat([FORM.normalised(batch.shares * FORM.white) for batch in in_turn(SOME, FORM, 10)])
+    whole = torch.cat([FORM.normalised(batch.shares) for batch in in_turn(SOME, FORM, 10)])
     assert torch.allclose(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert torch.allclose(whole.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
     assert torch.allclose(FORM.shown(whole), torch.from_numpy(SOME.values) / 255, atol=1e-5)

@@ -167,6 +167,14 @@ def test_npz_and_npy(tmp_path: Path) -> None:
     assert read_pictures(tmp_path / "flat.npz", PictureData(size="4x6"), labelled=False).size == (4, 6)
 
 
+def test_amat_with_labels_or_without(tmp_path: Path) -> None:
+    (tmp_path / "rows.amat").write_text("0 1 1 0\n1 1 0 0\n", encoding="utf-8")
+    found = read_pictures(tmp_path / "rows.amat", labelled=False)
+    assert (found.size, found.white) == ((2, 2), 1.0)
+    np.save(tmp_path / "y.npy", np.array([3, 5]))
+    assert read_pictures([tmp_path / "rows.amat", tmp_path / "y.npy"]).labels == ["3", "5"]
+
+
 def test_videos_and_signals_are_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", x=np.zeros((3, 5, 8, 9, 3), np.uint8), y=[0, 1, 0])
     assert read_pictures(tmp_path / "v.npz", axes=3).values.shape == (3, 3, 5, 8, 9)

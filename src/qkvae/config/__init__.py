@@ -18,7 +18,9 @@ from qkvae.config.families import (
 )
 from qkvae.config.generation import Generation
 from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
+from qkvae.config.latent import VAE, LatentFamily
 from qkvae.config.names import nearest
+from qkvae.config.pictures import Augmentation, PictureData
 from qkvae.config.serial import differences, from_dict, to_dict
 from qkvae.config.start import Start
 from qkvae.config.tasks import (
@@ -49,7 +51,9 @@ from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
     "TASKS",
+    "VAE",
     "Answering",
+    "Augmentation",
     "Block",
     "Choosing",
     "Classes",
@@ -64,6 +68,7 @@ __all__ = [
     "GridFamily",
     "Head",
     "LabelledData",
+    "LatentFamily",
     "Learning",
     "Likeness",
     "LinearClasses",
@@ -74,6 +79,7 @@ __all__ = [
     "Optimizer",
     "PassageData",
     "Patches",
+    "PictureData",
     "QuestionAnswering",
     "QuestionData",
     "Saving",

@@ -110,8 +110,8 @@ class Augmentation:
     """Two pictures are blended by a share drawn from Beta(mixup, mixup), and so are their labels."""
 
     cutmix: float = 0.0
-    """A rectangle is taken from another picture, its area drawn from Beta(cutmix, cutmix), and the labels
-    blended by it; where mixup is given as well, each batch has one of the two."""
+    """A rectangle is taken from another picture, its part drawn from Beta(cutmix, cutmix), and so are labels;
+    with mixup, each batch has one of both."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 0, "crop", "operations", "mixup", "cutmix")

@@ -109,9 +109,7 @@ def _chosen(names: Sequence[str], given: str | None, known: Sequence[str], file:
 
 def _said(path: Path, read: list[str], left: list[str], tally: Tally) -> None:
     rest = f", not {', '.join(left)}" if left else ""
-    tally.add(
-        "arrays", "files were read by the names of their arrays", f"{path.name}: {', '.join(read)}{rest}"
-    )
+    tally.add("arrays", "files were read by names of arrays", f"{path.name}: {', '.join(read)}{rest}")
 
 
 def label_names(labels: NDArray[Any], count: int, file: str) -> list[str]:

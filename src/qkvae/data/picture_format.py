@@ -21,7 +21,7 @@ class PictureFormat:
 
     >>> some = Pictures(np.array([0, 255, 255, 0], np.uint8).reshape(4, 1, 1, 1))
     >>> form = PictureFormat.of(some)
-    >>> form.mean, form.std, form.normalised(torch.tensor([[[255]]], dtype=torch.uint8)).flatten().tolist()
+    >>> form.mean, form.std, form.normalised(form.shares(torch.tensor([[[255]]]))).flatten().tolist()
     ((0.5,), (0.5,), [1.0])
     """
 

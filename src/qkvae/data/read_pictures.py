@@ -1,4 +1,4 @@
-"""From the user's files to pictures of one size: folders, archives, tables, idx, .npz, .npy and .parquet."""
+"""From the user's files to pictures of one size: folders, archives, tables and arrays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from qkvae.config.pictures import PictureData
 from qkvae.data.archives import is_archive
 from qkvae.data.arrays import as_grids
 from qkvae.data.files import TextFile, locate
+from qkvae.data.grids import read_amat
 from qkvae.data.idx import is_idx, partner, read_idx
 from qkvae.data.labelled import Label
 from qkvae.data.npz import label_names, read_npy, read_npz
@@ -42,9 +43,9 @@ def read_pictures(
 
     Each of ``paths`` is a folder or archive (.zip, .tar, .tar.gz, .tar.xz) with one folder of pictures per
     class, a table (.csv, .tsv, .jsonl) of paths and labels, a .parquet with the pictures or their paths, an
-    idx file (its labels beside it by MNIST's names), an .npz, or an .npy; idx and .npy may be two paths,
-    pictures and labels.  A path that does not exist as given is looked for under the folder ``QKVAE_DATA``.
-    Videos and signals are arrays, or a table of numbers with one signal per row (see `data.series`).
+    idx file (its labels beside it by MNIST's names), an .npz, an .npy or an .amat; all arrays but .npz may be
+    two paths, pictures and labels.  A path that does not exist as given is looked for under the folder
+    ``QKVAE_DATA``.  Videos and signals are arrays (signals in tables: `data.signals`).
 
     What was handled is in ``notes``: turned, animated, transparent, CMYK and 16-bit pictures, other sizes,
     broken files (left out, see ``settings.unreadable``), links, exact duplicates (**kept**).
@@ -119,7 +120,7 @@ def to_white(pictures: Pictures, white: float) -> Pictures:
 def _is_array(path: Path) -> bool:
     if path.is_dir() or is_archive(path) or TextFile(path).suffix in TABLES:
         return False
-    return path.suffix.lower() in (".npz", ".npy") or is_idx(TextFile(path))
+    return path.suffix.lower() in (".npz", ".npy", ".amat") or is_idx(TextFile(path))
 
 
 def _read_arrays(
@@ -147,7 +148,7 @@ def _read_arrays(
                 waiting.pop(0)
                 told = labels
             elif labelled and beside is not None:
-                tally.add("labels", "files of labels were found by their names", beside.name)
+                tally.add("labels", "files of labels were found by name", beside.name)
                 told = _array(beside)
             elif labelled:
                 raise ValueError(f"{path.name} has no labels beside it: give their file after it")
@@ -159,7 +160,13 @@ def _read_arrays(
 
 
 def _array(path: Path) -> NDArray[Any]:
-    return read_npy(TextFile(path)) if path.suffix.lower() == ".npy" else read_idx(TextFile(path))
+    match path.suffix.lower():
+        case ".npy":
+            return read_npy(TextFile(path))
+        case ".amat":
+            return read_amat(path)
+        case _:
+            return read_idx(TextFile(path))
 
 
 def _labels_next(path: Path) -> NDArray[Any] | None:
