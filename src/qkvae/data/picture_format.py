@@ -64,11 +64,9 @@ class PictureFormat:
         """Values as parts of white, in [0, 1] for pictures of whole numbers; float32."""
         return values.to(torch.float32) / self.white
 
-    def normalised(self, values: Tensor) -> Tensor:
-        """What a model reads: mean 0 and deviation 1 over the training pictures, float32."""
-        return (self.shares(values) - self._channelled(self.mean, values)) / self._channelled(
-            self.std, values
-        )
+    def normalised(self, shares: Tensor) -> Tensor:
+        """What a model reads, of parts of white: mean 0 and deviation 1 over the training pictures."""
+        return (shares - self._channelled(self.mean, shares)) / self._channelled(self.std, shares)
 
     def shown(self, read: Tensor) -> Tensor:
         """The way back from ``normalised`` to parts of white, cut to [0, 1]."""
