@@ -56,7 +56,7 @@ def test_words_given_twice_and_empty_ones(tmp_path: Path) -> None:
     found = read_vectors(write(tmp_path / "a.txt", ["cat 1 2", "dog 3 4", "cat 5 6", " 7 8"]))
     assert found["cat"].tolist() == [1, 2]
     assert [str(note) for note in found.notes] == [
-        "1 words were given twice; the first vector counts (a.txt:3: cat)",
+        "1 word was given twice; the first vector counts (a.txt:3: cat)",
         "1 vector of an empty word was dropped (a.txt:4)",
     ]
 

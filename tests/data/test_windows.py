@@ -101,7 +101,7 @@ def test_what_cannot_be_learned_exactly_is_said() -> None:
     assert [note.kind for note in split.notes] == ["answer split"]
     assert not split.starts.any()
     asked = cut(one("the sky", (4, 7), "what " * 30), WORDS, 20)
-    assert str(asked.notes[0]) == "1 questions were cut to 8 tokens (q)"
+    assert str(asked.notes[0]) == "1 question was cut to 8 tokens (q)"
 
 
 def test_places_outside_the_context_and_lengths_that_leave_no_room() -> None:

@@ -62,12 +62,17 @@ def locate(name: str | os.PathLike[str]) -> Path:
 
 
 def _is_near(name: str, other: str) -> bool:
-    """Whether two names are alike before their first dot: an ending in common makes none of them a slip.
+    """Whether two names differ by little, or are alike before their first dot: an ending in common is not
+    enough to make one a slip for the other.
 
-    >>> _is_near("train.en", "trian.en"), _is_near("bin.en", "nope.en")
-    (True, False)
+    >>> _is_near("a.tsv", "b.tsv"), _is_near("train.en", "train.fr"), _is_near("bin.en", "nope.en")
+    (True, True, False)
     """
-    return difflib.SequenceMatcher(None, name.split(".")[0], other.split(".")[0]).ratio() >= 0.6
+
+    def alike(one: str, two: str) -> float:
+        return difflib.SequenceMatcher(None, one, two).ratio()
+
+    return alike(name, other) >= 0.8 or alike(name.split(".")[0], other.split(".")[0]) >= 0.6
 
 
 def inside_archive(name: str) -> list[TextFile]:
