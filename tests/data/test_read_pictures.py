@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -255,6 +256,20 @@ def test_odd_modes_are_counted_and_come_out_right() -> None:
 def test_formats_that_are_programs_are_not_opened() -> None:
     with pytest.raises(UnreadableError, match="no picture of a known format"):
         read_header(written(drawn(0), "EPS"), MOST)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM", "AVIF"])
+@pytest.mark.filterwarnings("ignore")
+def test_damage_of_any_kind_has_its_own_error(form: str) -> None:
+    """Cut anywhere, with wrong bytes anywhere: a picture comes out, or an error that names what is wrong."""
+    rng, whole = np.random.default_rng(0), written(drawn(1, 24, 24), form)
+    for _ in range(60):
+        raw = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        for _ in range(rng.integers(0, 6)):
+            raw[rng.integers(len(raw))] = rng.integers(256)
+        with contextlib.suppress(ValueError):
+            read_header(bytes(raw), MOST)
+            assert decode(bytes(raw), (8, 8), 3, "crop", MOST).shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])

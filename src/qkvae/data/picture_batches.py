@@ -24,7 +24,7 @@ class PictureBatch:
     """Pictures side by side, and which they are."""
 
     shares: Tensor
-    """float32[b, channels, *size]: parts of white; `PictureFormat.normalised` makes of them what a model reads."""
+    """float32[b, channels, *size]: parts of white; a model reads them as `PictureFormat.normalised`."""
 
     rows: Tensor
     """int64[b]: where each picture stands in the data."""

@@ -23,7 +23,8 @@ SUFFIXES = frozenset(_SUFFIXES.split())
 _FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")
 
 _FAULTS = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError,
-           OverflowError, struct.error, zlib.error)  # fmt: skip
+           OverflowError,
+    RuntimeError, struct.error, zlib.error)  # fmt: skip
 """What Pillow's decoders raise, between them, on damaged files."""
 
 _GREY = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"))
