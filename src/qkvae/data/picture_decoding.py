@@ -22,9 +22,10 @@ SUFFIXES = frozenset(_SUFFIXES.split())
 # EPS is no picture but a program, and is never run; what is rare is not worth its risks.
 _FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")
 
-_FAULTS = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError,
-           OverflowError,
-    RuntimeError, struct.error, zlib.error)  # fmt: skip
+_FAULTS = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RuntimeError, struct.error, zlib.error),
+)
 """What Pillow's decoders raise, between them, on damaged files."""
 
 _GREY = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"))
