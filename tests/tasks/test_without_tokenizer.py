@@ -16,7 +16,8 @@ from qkvae.data.encoded import Sentences
 from qkvae.data.ragged import Ragged
 from qkvae.run import CARD
 from qkvae.tasks import find_task
-from qkvae.tasks.text_classification.corpus import Encoded, targets
+from qkvae.tasks.label_figures import targets
+from qkvae.tasks.text_classification.corpus import Encoded
 
 BLOCK = Block(dim=8, heads=2, hidden=16)
 STEPS = Training(steps=2, batch_tokens=64, validations=1, device="cpu", precision="fp32")

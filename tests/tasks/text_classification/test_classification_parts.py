@@ -19,6 +19,7 @@ from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import BOS, EOS, SPECIALS, UNK, Tokenizer
 from qkvae.models import Encoder, build
 from qkvae.tasks import find_task
+from qkvae.tasks.label_figures import figures
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.text_classification.classifier import Classifier
 from qkvae.tasks.text_classification.corpus import (
@@ -27,7 +28,7 @@ from qkvae.tasks.text_classification.corpus import (
     read_corpus,
     train_tokenizer,
 )
-from qkvae.tasks.text_classification.evaluate import compare, evaluate, figures
+from qkvae.tasks.text_classification.evaluate import compare, evaluate
 from qkvae.tasks.text_classification.objective import ClassificationObjective
 
 WORDS = Tokenizer.train([" ".join(f"w{n}" for n in range(40))], "word", 400, 1, exact=False)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,39 +16,9 @@ from qkvae.data.tokenizer import Tokenizer
 from qkvae.models import Encoder
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model, said_of_long, windows
+from qkvae.tasks.labelling import Answer, line_of, refuse, told_of
 from qkvae.tasks.reading import read_all
 from qkvae.tasks.task import settled
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was told of one input."""
-
-    source: str
-    """The input."""
-
-    labels: tuple[str, ...]
-    """The labels told, most probable first; none for an empty input, or where none is probable enough."""
-
-    probabilities: Mapping[str, float]
-    """Of every label, most probable first; none of a number."""
-
-    number: float | None = None
-    """The number told, where labels are numbers."""
-
-    cut: bool = False
-    """Whether the end of the input was not read, because it has more tokens than the run reads."""
-
-    @property
-    def text(self) -> str:
-        """The best label, the labels by commas, or the number."""
-        return ", ".join(self.labels) if self.number is None else f"{self.number:.4g}"
-
-    def record(self) -> dict[str, Any]:
-        """Source and labels with the probabilities of all, or the number."""
-        if self.number is not None:
-            return {"source": self.source, "number": self.number}
-        return {"source": self.source, "labels": self.labels, "probabilities": self.probabilities}
 
 
 class Classifier:
@@ -117,29 +86,17 @@ class Classifier:
             ValueError: a pair is expected and there is no tab, or a setting has no effect on these labels.
         """
         chosen = settings or self.generation
-        self._refuse(chosen)
+        refuse(self.labels, chosen)
         for window in windows(inputs, chosen.batch):
             yield from self._labelled(window, chosen)
 
     def lines(self, answer: Answer, number: int, settings: Choosing | None = None) -> list[str]:
         """One line: each label told and its probability, or the number, all separated by tabs."""
-        if answer.number is not None:
-            return [answer.text]
-        told = (f"{label}\t{answer.probabilities[label]:.4f}" for label in answer.labels)
-        return ["\t".join(told)]
+        return [line_of(answer)]
 
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """What a person must be told if anything was cut, in one line."""
         return said_of_long(sum(answer.cut for answer in answers), self.max_length)
-
-    def _refuse(self, settings: Choosing) -> None:
-        if settings.threshold is not None and self.labels.kind != "several":
-            raise ValueError(
-                f"threshold {settings.threshold} has no effect on a run that gives every text one label: "
-                "leave it out"
-            )
-        if settings.top is not None and self.labels.kind == "number":
-            raise ValueError(f"top {settings.top} has no effect on a run that tells numbers: leave it out")
 
     def _labelled(self, lines: list[str], settings: Choosing) -> list[Answer]:
         answers = [Answer(line, (), {}) for line in lines]
@@ -150,23 +107,8 @@ class Classifier:
         texts = [lines[place] for place in asked] if both is None else [first for first, _ in both]
         told, cut = self.read(texts, None if both is None else [second for _, second in both])
         for place, row, was_cut in zip(asked, told, cut.tolist(), strict=True):
-            answers[place] = self._answer(lines[place], row, was_cut, settings)
+            answers[place] = told_of(self.labels, lines[place], row, settings, was_cut)
         return answers
-
-    def _answer(self, line: str, row: Tensor, cut: bool, settings: Choosing) -> Answer:
-        if self.labels.kind == "number":
-            return Answer(line, (), {}, float(row[0]) * self.labels.scale + self.labels.mean, cut)
-        several = self.labels.kind == "several"
-        p = row.sigmoid() if several else row.softmax(0)
-        order: list[int] = p.argsort(descending=True, stable=True).numpy().tolist()
-        all_of_them = {self.labels.names[place]: float(p[place]) for place in order}
-        names = list(all_of_them)
-        if several and settings.top is None:
-            least = 0.5 if settings.threshold is None else settings.threshold
-            names = [name for name in names if all_of_them[name] >= least]
-        else:
-            names = names[: settings.top or 1]
-        return Answer(line, tuple(names), all_of_them, cut=cut)
 
 
 def halves(line: str) -> tuple[str, str]:

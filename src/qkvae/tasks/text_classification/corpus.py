@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from qkvae.config import LabelledData
@@ -18,6 +17,7 @@ from qkvae.data.labelled import Labelled, read_labelled, split_labelled
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, unsaid
+from qkvae.tasks.label_figures import targets
 
 _DEFAULT_COUNT = 20_000  # phrases of the embedded default
 _MOST_VALID = 5_000  # texts that are split off at most
@@ -119,9 +119,3 @@ def encode_corpus(corpus: LabelledCorpus, tokenizer: Tokenizer, data: LabelledDa
         int(cut.sum()),
         int(valid_cut.sum()),
     )
-
-
-def targets(labels: Labels, part: Labelled) -> Tensor:
-    """What a model should answer: classes, a row of 0 and 1 each, or numbers as (y − mean) / σ."""
-    encoded = torch.from_numpy(labels.encode(part))
-    return (encoded - labels.mean) / labels.scale if labels.kind == "number" else encoded

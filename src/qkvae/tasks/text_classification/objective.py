@@ -11,9 +11,9 @@ from qkvae import losses
 from qkvae.config import TextClassification, Training
 from qkvae.data.packed import PackedBatch, PackedSentences
 from qkvae.models import Encoder
+from qkvae.tasks.label_figures import METRICS, figures
 from qkvae.tasks.reading import evenly, read_all, read_packed, words_hidden
 from qkvae.tasks.text_classification.corpus import Encoded
-from qkvae.tasks.text_classification.evaluate import METRICS, figures
 from qkvae.train.objective import Loss
 
 _WATCHED = 200_000  # tokens of validation texts that are read at each evaluation, about
