@@ -7,7 +7,7 @@ Everybody learns from the same random pictures, with a class token, learned posi
 gradients clipped to norm 1.  Making the batches is counted for nobody.
 
 - small: 28 × 28 of 1 channel, patches of 4, 6 blocks of 128, 4 heads, hidden 512, 128 pictures a batch;
-- tiny-224: ViT-Tiny, 224 × 224 of 3 channels, patches of 16, 12 blocks of 192, 3 heads, 8 pictures a batch.
+- tiny-224: ViT-Tiny, 224 × 224 of 3 channels, patches of 16, 12 blocks of 192, 3 heads, 32 pictures a batch.
 
 Who:
 
@@ -36,13 +36,15 @@ class Size(NamedTuple):
     depth: int
     batch: int
     classes: int
+    each: int
+    """Batches a round."""
 
 
 SIZES = {
-    "small": Size(28, 1, 4, 128, 4, 6, 128, 10),
-    "tiny-224": Size(224, 3, 16, 192, 3, 12, 8, 1000),
+    "small": Size(28, 1, 4, 128, 4, 6, 128, 10, 4),
+    "tiny-224": Size(224, 3, 16, 192, 3, 12, 32, 1000, 1),
 }
-SMALLEST = Size(8, 1, 4, 16, 2, 1, 4, 3)
+SMALLEST = Size(8, 1, 4, 16, 2, 1, 4, 3, 1)
 
 
 def pictures(size: Size, count: int) -> list[Arrays]:
@@ -130,8 +132,8 @@ def main() -> None:
     own.add_argument("--size", choices=SIZES, default="small", help="which model and pictures")
     options = own.parse_args()
     number = options.rounds or (1 if options.tiny else 7)
-    each, size = (1, SMALLEST) if options.tiny else (4, SIZES[options.size])
-    batches = pictures(size, each)
+    size = SMALLEST if options.tiny else SIZES[options.size]
+    each, batches = size.each, pictures(size, size.each)
     candidates = [
         Candidate(f"qkvae, {name}, {precision}", qkvae, (batches, each, size, optimizer, precision))
         for precision in ("bf16", "fp32")

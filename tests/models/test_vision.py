@@ -38,7 +38,7 @@ def test_one_model_reads_signals_pictures_and_videos(axes: int, embedding: str) 
     model, read = small_vision(axes, embedding=embedding), grids(axes)
     assert model.features(read).shape == (3, 1 + PATCHES[axes].count, 16)
     assert_close(model(read)[1:2], model(read[1:2]), **CLOSE)
-    assert torch.equal(model(read), model.head(model.features(read)))
+    assert_close(model(read), model.head(model.features(read)), **CLOSE)
 
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
@@ -52,6 +52,20 @@ def test_what_stands_for_a_grid(head: Any, leading: int) -> None:
     if isinstance(head, config.LinearClasses):
         pooled = pooled @ model.head.output.weight.T + model.head.output.bias  # pyright: ignore
     assert_close(model(read), pooled, **CLOSE)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("order", ["pre", "post"])
+def test_the_last_block_answers_for_what_is_read(order: str, positions: str) -> None:
+    """Features of the first two tokens alone are those among all, and so are the gradients."""
+    model, read = small_vision(leading=2, norm_order=order, positions=positions, key_heads=2), grids(2)
+    gradients: list[tuple[torch.Tensor, ...]] = []
+    for features in (model.features(read)[:, :2], model.features(read, 2)):
+        assert features.shape == (3, 2, 16)
+        used = [p for name, p in model.named_parameters() if not name.startswith("head")]
+        gradients.append((features, *torch.autograd.grad(features.square().sum(), used)))
+    for one, other in zip(*gradients, strict=True):
+        assert_close(one, other, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()

@@ -127,7 +127,7 @@ def _weights(model: Vision, picture: Tensor) -> list[Float[Tensor, "h n n"]]:
     """The attention of every block."""
     names = [WEIGHTS.format(block) for block in range(model.settings.depth)]
     with in_use(model), torch.no_grad(), record(model, names) as seen:
-        model(_alone(model, picture))
+        model.features(_alone(model, picture))  # of all, not only of those that the head reads
     return [seen[name][0].float().cpu() for name in names]
 
 

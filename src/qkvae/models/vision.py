@@ -41,12 +41,17 @@ class Vision(nn.Module):
         )
 
     def forward(self, grid: Float[Tensor, "b c *size"]) -> Float[Tensor, "b numbers"]:
-        """What the head makes of the features."""
-        return self.head(self.features(grid))
+        """What the head makes of the features; of those that it does not read, the last block makes none."""
+        return self.head(self.features(grid, self.head.reads))
 
-    def features(self, grid: Float[Tensor, "b c *size"]) -> Float[Tensor, "b n d"]:
-        """What the head reads: of the leading tokens first, then of every patch in its order."""
-        return self.stack(self.input(grid), rotation=self.input.rotation(self.input.count(grid)))
+    def features(self, grid: Float[Tensor, "b c *size"], first: int | None = None) -> Float[Tensor, "b m d"]:
+        """What the head reads: of the leading tokens first, then of every patch in its order.
+
+        Args:
+            first: of so many first ones only, which costs less.
+        """
+        rotation = self.input.rotation(self.input.count(grid))
+        return self.stack(self.input(grid), rotation=rotation, asked=first)
 
 
 def make_stack(settings: config.Vision | config.MaskedImage) -> Stack:

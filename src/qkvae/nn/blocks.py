@@ -58,9 +58,11 @@ class PreNormBlock(Block):
         past: Past | None = None,
         offset: int = 0,
         rotation: Rotation | None = None,
-    ) -> Float[Tensor, "b n d"]:
+        asked: int | None = None,
+    ) -> Float[Tensor, "b asked d"]:
         x = self.residual_pre(x)
-        x = self.add(x, self.attention(self.norm1(x), mask, bias, past, offset, rotation))
+        mixed = self.attention(self.norm1(x), mask, bias, past, offset, rotation, asked)
+        x = self.add(x if asked is None else x[:, :asked], mixed)
         if memory is not None:
             x = self.add(x, self.cross_attention(self.norm2(x), memory))
         x = self.residual_mid(x)
@@ -86,9 +88,11 @@ class PostNormBlock(Block):
         past: Past | None = None,
         offset: int = 0,
         rotation: Rotation | None = None,
-    ) -> Float[Tensor, "b n d"]:
+        asked: int | None = None,
+    ) -> Float[Tensor, "b asked d"]:
         x = self.residual_pre(x)
-        x = self.norm1(self.add(x, self.attention(x, mask, bias, past, offset, rotation)))
+        mixed = self.attention(x, mask, bias, past, offset, rotation, asked)
+        x = self.norm1(self.add(x if asked is None else x[:, :asked], mixed))
         if memory is not None:
             x = self.norm2(self.add(x, self.cross_attention(x, memory)))
         x = self.residual_mid(x)
@@ -121,8 +125,13 @@ class Stack(nn.Module):
         memories: list[Memory] | None = None,
         cache: Cache | None = None,
         rotation: Rotation | None = None,
-    ) -> Float[Tensor, "b n d"]:
-        """With a cache, x continues the sequence that the cache remembers."""
+        asked: int | None = None,
+    ) -> Float[Tensor, "b asked d"]:
+        """With a cache, x continues the sequence that the cache remembers.
+
+        With ``asked`` the last block answers for so many first positions only, which see everything.
+        """
+        assert asked is None or (mask.hides_nothing and cache is None and self.bias is None)
         offset = 0 if cache is None else cache.length
         n = x.shape[1]
         bias = None if self.bias is None else self.bias(n, offset + n, offset)
@@ -133,7 +142,8 @@ class Stack(nn.Module):
         for i, block in enumerate(self.blocks):
             memory = None if memories is None else memories[i]
             past = None if cache is None else cache.pasts[i]
-            x = block(x, mask, bias, memory, past, offset, rotation)
+            some = asked if i == len(self.blocks) - 1 else None
+            x = block(x, mask, bias, memory, past, offset, rotation, some)
         return self.norm(x)
 
     def remember(self, encoded: Float[Tensor, "b n d"], mask: Mask) -> list[Memory]:

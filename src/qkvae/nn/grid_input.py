@@ -92,6 +92,11 @@ class GridVector(nn.Module):
         self.pooling, self.leading = pooling, leading
         self.pooled = Tap()
 
+    @property
+    def reads(self) -> int | None:
+        """How many features, from the first on, decide it; all, if None."""
+        return 1 if self.pooling == "class" else None
+
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b d"]:
         if self.pooling == "class":
             return self.pooled(features[:, 0])
@@ -117,6 +122,11 @@ class LinearClasses(nn.Module):
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
         self.logits = Tap()
+
+    @property
+    def reads(self) -> int | None:
+        """How many features, from the first on, decide the class; all, if None."""
+        return self.vector.reads
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b classes"]:
         return self.logits(self.output(self.vector(features)))

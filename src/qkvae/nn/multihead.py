@@ -88,8 +88,14 @@ class SelfAttention(HeadMixer):
         past: Past | None = None,
         offset: int = 0,
         rotation: Rotation | None = None,
-    ) -> Float[Tensor, "b n d"]:
-        """A ``rotation`` that is told takes the place of rotary positions one after the other."""
+        asked: int | None = None,
+    ) -> Float[Tensor, "b asked d"]:
+        """A ``rotation`` that is told takes the place of rotary positions one after the other.
+
+        With ``asked`` only so many first positions look at the others.
+        """
+        if asked is not None:
+            return self._first(x, rotation, asked)
         # While decoding, neighbouring rows are a sentence's hypotheses: side by side they share their keys.
         beam = 1 if past is None else len(x) // len(past.keys)
         together = x if beam == 1 else x.view(-1, beam, x.shape[-1])
@@ -103,6 +109,14 @@ class SelfAttention(HeadMixer):
             keys, values = known.keys, known.values
         mixed = self.mix(queries, keys, values, mask, bias, offset)
         return self.output(merge_heads(mixed))[0].view_as(x)
+
+    def _first(self, x: Float[Tensor, "b n d"], rotation: Rotation | None, asked: int) -> Tensor:
+        """What the first positions, which everything may be seen from, get."""
+        queries, keys, values = *self.qkv.some(x[:, :asked], 0, 1), *self.qkv.some(x, 1, 3)
+        queries, keys, values = (split_heads(part, self.width) for part in (queries, keys, values))
+        if rotation is not None:
+            queries, keys = rotation.first(asked)(queries), rotation(keys)
+        return self.output(merge_heads(self.mix(queries, keys, values, EVERYTHING)))[0]
 
 
 def _turn(rotary: Rotary, x: Float[Tensor, "b h n w"], offset: int, beam: int) -> Float[Tensor, "b h n w"]:

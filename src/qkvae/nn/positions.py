@@ -155,6 +155,10 @@ class Rotation(NamedTuple):
     sines: Float[Tensor, "*rows n w"]
     """The first half of the channels with a minus sign."""
 
+    def first(self, count: int) -> Rotation:
+        """Those of the first places only."""
+        return Rotation(self.cosines[..., :count, :], self.sines[..., :count, :])
+
     def __call__(self, x: Float[Tensor, "b h n w"]) -> Float[Tensor, "b h n w"]:
         if torch.is_grad_enabled() and x.requires_grad:
             return cast("Tensor", _Turn.apply(x, self.cosines, self.sines))

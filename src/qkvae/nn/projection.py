@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -47,6 +49,18 @@ class Projection(nn.Linear):
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return split(F.linear(x, self.weight, self.bias), self.parts)
+
+    def some(self, x: Float[Tensor, "*batch dim"], first: int, last: int) -> tuple[Tensor, ...]:
+        """What maps ``first`` to ``last`` − 1 give, without computing the others.
+
+        >>> maps, x = Projection(8, (8, 4, 4)), torch.randn(3, 8)
+        >>> all(torch.allclose(*pair) for pair in zip(maps.some(x, 1, 3), maps(x)[1:]))
+        True
+        """
+        rows = slice(sum(self.parts[:first]), sum(self.parts[:last]))
+        bias = cast("Tensor | None", self.bias)  # which models without biases take away
+        made = F.linear(x, self.weight[rows], None if bias is None else bias[rows])
+        return split(made, self.parts[first:last])
 
 
 def split(x: Tensor, parts: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -43,6 +43,7 @@ CHECKS = (
     Check("no gradient to padding", reading.gradient_of_padding, EXACT, TextCase),
     Check("every token is seen", reading.tokens_unseen, EXACT),
     Check("cut into patches and back", grids.cut_and_back, EXACT, GridCase),
+    Check("told = the head of all features", grids.answered_for_the_head, FP32, VisionCase),
     Check("what stands for a grid is what is told of", grids.read_by_the_head, EXACT, VisionCase),
     Check("hidden patches are not seen", grids.gradient_of_the_hidden, EXACT, MaskedImageCase),
     Check("seen patches cost nothing", grids.loss_of_the_seen, FP32, MaskedImageCase),

@@ -107,6 +107,12 @@ def cut_and_back(case: GridCase) -> float:
     return difference(to_grid(patches, case.model.input.count(grids), sides), grids)
 
 
+@torch.no_grad()
+def answered_for_the_head(case: VisionCase) -> float:
+    """What the model tells, whose last block answers for what the head reads only, against all features'."""
+    return difference(case.model(case.grids), case.model.head(case.model.features(case.grids)))
+
+
 def read_by_the_head(case: VisionCase) -> float:
     """How many features that the head should read it does not, or the other way round.
 
