@@ -19,6 +19,7 @@ from qkvae.config.families import (
 from qkvae.config.generation import Generation
 from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
 from qkvae.config.latent import VAE, LatentFamily
+from qkvae.config.model import ModelConfig
 from qkvae.config.names import nearest
 from qkvae.config.pictures import Augmentation, PictureData
 from qkvae.config.serial import differences, from_dict, to_dict
@@ -76,6 +77,7 @@ __all__ = [
     "MaskedImage",
     "MaskedWords",
     "Masking",
+    "ModelConfig",
     "Optimizer",
     "PassageData",
     "Patches",

@@ -9,6 +9,7 @@ from typing import Literal
 from qkvae.config import checks
 
 WIDTHS = {"dense": (400,), "convolutional": (32, 64)}
+_NEEDS = {"noise": ("gaussian", "logistic"), "levels": ("logistic", "categorical")}
 LEVELS = 256
 COMPONENTS = 500
 
@@ -35,8 +36,12 @@ class VAE:
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
     """Between the layers: max(0, x), x Φ(x), x sigmoid(x) or tanh x."""
 
-    likelihood: Literal["bernoulli", "gaussian", "logistic", "categorical"] = "bernoulli"
-    """What is told of each number: the chance of a 1, a normal law's mean, or which of some levels it is."""
+    likelihood: Literal["bernoulli", "gaussian", "logistic", "categorical", "mixed"] | None = None
+    """What is told of each number: the chance of a 1, a normal law's mean, which of some levels it is, or what
+    the columns of a table are (mixed); if not given, what fits the data (bernoulli without data)."""
+
+    categories: tuple[int, ...] = ()
+    """Values of each column of categories, which stand behind the numbers of a row; from the data."""
 
     noise: Literal["shared", "each"] | None = None
     """Whether gaussian or logistic noise is learned once, or for each number; once if not given."""
@@ -55,9 +60,16 @@ class VAE:
         checks.at_least(self, 2, "levels")
         checks.at_least(self, 1, "components")
         checks.one_of(self, "net", "activation", "likelihood", "prior")
-        if self.noise is not None:
-            checks.in_effect(self, "noise", "likelihood", "gaussian", "logistic")
-        checks.in_effect(self, "levels", "likelihood", "logistic", "categorical")
+        for name, likelihoods in _NEEDS.items():
+            value = getattr(self, name)
+            if value is not None and self.likelihood is None:
+                raise ValueError(f"{name} is {value}, but no likelihood is given: give {likelihoods[0]} too")
+            checks.in_effect(self, name, "likelihood", *likelihoods)
+        if self.likelihood == "mixed" and (self.net != "dense" or self.prior == "vamp"):
+            raise ValueError(
+                f"likelihood is mixed, net is {self.net} and prior is {self.prior}: rows of a table are read by "
+                "a dense net, under a standard prior"
+            )
         checks.in_effect(self, "components", "prior", "vamp")
         for name, numbers in (("latents", self.latents), ("widths", self.widths_or_default)):
             if any(number < 1 for number in numbers):
@@ -87,6 +99,11 @@ class VAE:
         return WIDTHS[self.net] if self.widths is None else self.widths
 
     @property
+    def likelihood_or_default(self) -> str:
+        """What is told of each number."""
+        return "bernoulli" if self.likelihood is None else self.likelihood
+
+    @property
     def levels_or_default(self) -> int:
         """Levels of logistic or categorical numbers."""
         return LEVELS if self.levels is None else self.levels
@@ -109,3 +126,7 @@ class VAE:
     def latent(self) -> int:
         """How many numbers tell a datum, of all levels."""
         return sum(self.latents)
+
+
+LatentFamily = VAE
+"""The settings of a model with latent variables."""
