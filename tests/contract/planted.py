@@ -545,4 +545,15 @@ FAULTS = [
         "seen patches cost nothing",
         family=config.MaskedImage,
     ),
+    Fault(
+        "the last block's class token looks at queries for keys",
+        plant(
+            projection.Projection,
+            "some",
+            lambda original, self, x, first, last: original(self, x, 0, last - first),
+        ),
+        "told = the head of all features",
+        family=config.Vision,
+        model={"head": config.LinearClasses(count=3)},
+    ),
 ]
