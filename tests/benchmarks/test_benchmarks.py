@@ -20,6 +20,7 @@ SCRIPTS = {
     "language_speed.py": ["qkvae, Muon, bf16", "HF GPT-2, bf16"],
     "write_speed.py": ["qkvae int8", "HF generate", "CTranslate2 int8", "agree on 100.0%"],
     "masked_speed.py": ["qkvae, Muon, bf16", "HF BERT, bf16"],
+    "vae_speed.py": ["qkvae, AdamW, bf16", "torch example, DataLoader"],
     "vision_speed.py": ["qkvae, Muon, bf16", "HF ViT, fp32"],
     "decode_speed.py": ["beam 4, batch 1,", "beam 4, batch 32,", "CTranslate2 int8", "agree on 100.0%"],
     "cold_start.py": ["qkvae use", "HF generate", "CTranslate2 int8"],

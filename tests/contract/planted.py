@@ -59,7 +59,7 @@ class Fault:
 def everywhere(patch: Patch, original: Any, faulty: Any) -> None:
     """Replace a function in every module that imported it."""
     for name, module in list(sys.modules.items()):
-        if name.split(".")[0] in ("qkvae", "reference_checks"):
+        if name.split(".")[0] in ("qkvae", "reference_checks", "latent_checks"):
             for attribute, value in list(vars(module).items()):
                 if value is original:
                     patch.setattr(module, attribute, faulty)

@@ -105,7 +105,7 @@ def named(value: Any) -> str:
 
 
 def test_every_family_is_proven_here() -> None:
-    proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage}
+    proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage, config.VAE}
     assert set(FAMILIES) == proven
 
 
@@ -173,6 +173,28 @@ def test_every_promise_is_kept_by_a_decoder_with_memory(number: int) -> None:
     rows = prove(shaken(settings), seed=number)
     assert "carried = at once" in [row.name for row in rows]
     assert len(rows) == 18
+    assert not [row for row in rows if not row.holds]
+
+
+LATENT_PARTS: list[dict[str, Any]] = [
+    {},
+    {"widths": ()},
+    {"shape": (11,), "likelihood": "gaussian", "noise": "each", "activation": "tanh"},
+    {"latents": (3, 2), "activation": "gelu", "classes": 3},
+    {"latents": (2, 3, 2), "net": "convolutional", "widths": (4, 6)},
+    {"prior": "vamp", "components": 7, "latents": (3, 2)},
+    {"shape": (3, 5, 8), "net": "convolutional", "widths": (4, 6), "classes": 4},
+    {"likelihood": "logistic", "levels": 4, "activation": "silu"},
+    {"likelihood": "categorical", "levels": 4},
+]
+
+
+@pytest.mark.parametrize("parts", LATENT_PARTS, ids=named)
+def test_every_promise_is_kept_by_models_with_latent_variables(parts: dict[str, Any]) -> None:
+    model = shaken(config.VAE(**{"shape": (1, 7, 6), "latents": (5,), "widths": (12,), **parts}))
+    rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == 7
     assert not [row for row in rows if not row.holds]
 
 

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from planted import FAULTS, Fault
-from reference_checks import REFERENCES
+from latent_checks import LATENT_REFERENCES
+from planted import FAULTS as FAULTS_OF_TRANSFORMERS
+from planted import Fault
+from planted_latent import LATENT_FAULTS
+from reference_checks import REFERENCES as REFERENCES_OF_TRANSFORMERS
 
 from qkvae import config
 from qkvae.models import build
 from qkvae.prove import CHECKS, make_case
 
+FAULTS = FAULTS_OF_TRANSFORMERS + LATENT_FAULTS
+REFERENCES = REFERENCES_OF_TRANSFORMERS | LATENT_REFERENCES
 PATCHES = config.Patches(size=(6, 8), channels=3, patch=(2,))
 
 

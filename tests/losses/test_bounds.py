@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, distributions
 from torch.testing import assert_close
 
-from qkvae.config.latent import VAE as Settings
+from qkvae.config import VAE as Settings
 from qkvae.losses.bounds import (
     Terms,
     doubly_reparameterized,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributions
 from torch.testing import assert_close
 
-from qkvae.config.latent import VAE as Settings
+from qkvae.config import VAE as Settings
 from qkvae.inspect.taps import record
 from qkvae.losses.bounds import log_weights, terms
 from qkvae.models.vae import VAE

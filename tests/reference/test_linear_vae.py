@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from torch import Tensor
 from torch.testing import assert_close
 
-from qkvae.config.latent import VAE as Settings
+from qkvae.config import VAE as Settings
 from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, negative_elbo, terms
 from qkvae.models.vae import VAE
 

@@ -64,8 +64,8 @@ def terms(
 ) -> Terms:
     """Both terms, the KL in closed form where it has one.
 
-    >>> from qkvae.config.latent import VAE as Settings
-    >>> from qkvae.models.vae import VAE
+    >>> from qkvae.config import VAE as Settings
+    >>> from qkvae.models import VAE
     >>> x, model = torch.zeros(2, 12), VAE(Settings(shape=(12,), latents=(3,), widths=(8,)))
     >>> found = terms(model, x, torch.randn(5, 2, 3))
     >>> found.log_likelihood.shape, found.kl.shape, found.elbo.shape

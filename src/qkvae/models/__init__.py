@@ -9,6 +9,7 @@ from qkvae.models.decoder import Decoder
 from qkvae.models.encoder import Encoder
 from qkvae.models.masked_image import MaskedImage
 from qkvae.models.seq2seq import Seq2Seq
+from qkvae.models.vae import VAE
 from qkvae.models.vision import Vision
 
 Family = Seq2Seq | Decoder | Encoder
@@ -17,12 +18,19 @@ Family = Seq2Seq | Decoder | Encoder
 GridFamily = Vision | MaskedImage
 """A model of any family that reads signals, pictures or videos."""
 
+LatentFamily = VAE
+"""A model of any family with latent variables."""
+
+Model = Family | GridFamily | LatentFamily
+"""A model of any family."""
+
 FAMILIES: dict[type, type[Any]] = {
     config.Seq2Seq: Seq2Seq,
     config.Decoder: Decoder,
     config.Encoder: Encoder,
     config.Vision: Vision,
     config.MaskedImage: MaskedImage,
+    config.VAE: VAE,
 }
 """Which model a family's config builds."""
 
@@ -38,8 +46,12 @@ def build(settings: config.Vision) -> Vision: ...
 @overload
 def build(settings: config.MaskedImage) -> MaskedImage: ...
 @overload
+def build(settings: config.VAE) -> VAE: ...
+@overload
 def build(settings: config.Family) -> Family: ...
-def build(settings: config.Family | config.GridFamily) -> Family | GridFamily:
+@overload
+def build(settings: config.ModelConfig) -> Model: ...
+def build(settings: config.ModelConfig) -> Model:
     """The model that a family's config describes, with fresh weights.
 
     >>> build(config.Seq2Seq(block=config.Block(dim=8, heads=2, hidden=16), vocab=10)).head
@@ -50,11 +62,14 @@ def build(settings: config.Family | config.GridFamily) -> Family | GridFamily:
 
 __all__ = [
     "FAMILIES",
+    "VAE",
     "Decoder",
     "Encoder",
     "Family",
     "GridFamily",
+    "LatentFamily",
     "MaskedImage",
+    "Model",
     "Seq2Seq",
     "Vision",
     "build",

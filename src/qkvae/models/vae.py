@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from qkvae.config import latent as config
+from qkvae import config
 from qkvae.nn.convnet import ConvolutionalDecoder, ConvolutionalEncoder
 from qkvae.nn.dense import DenseDecoder, DenseEncoder
 from qkvae.nn.gaussian import Gaussian
 from qkvae.nn.latents import Level, Posterior, Prior, Standard, Vamp
 from qkvae.nn.likelihoods import Bernoulli, Categorical, Likelihood, Logistic, Normal
+from qkvae.nn.mixed import Mixed
 from qkvae.nn.taps import Tap
 
 
@@ -60,7 +61,8 @@ class VAE(nn.Module):
     def features(
         self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None = None
     ) -> Float[Tensor, "b features"]:
-        """What the posterior reads."""
+        """What the posterior reads; numbers that are missing are read as 0, their mean."""
+        x = x.nan_to_num() if self.settings.likelihood == "mixed" else x
         return self._with_label(self.encoder(x), labels)
 
     def decode(
@@ -120,7 +122,7 @@ def make_likelihood(settings: config.VAE) -> Likelihood:
     """p(x | what is told), by name."""
     noise = settings.shape if settings.noise == "each" else ()
     match settings.likelihood:
-        case "bernoulli":
+        case None | "bernoulli":
             return Bernoulli()
         case "gaussian":
             return Normal(noise)
@@ -128,6 +130,8 @@ def make_likelihood(settings: config.VAE) -> Likelihood:
             return Logistic(noise, settings.levels_or_default)
         case "categorical":
             return Categorical(settings.levels_or_default)
+        case "mixed":
+            return Mixed(settings.numbers - sum(settings.categories), settings.categories)
 
 
 def make_encoder(settings: config.VAE) -> DenseEncoder | ConvolutionalEncoder:

@@ -66,7 +66,8 @@ class Posterior(nn.Module):
         for level, part in zip(self.levels, parts, strict=True):
             found.append(level(_beside(features, drawn)))
             drawn.append(found[-1].draw(part))
-        return self.z(torch.cat(drawn, -1)), joined(found, eps.shape[:-1])
+        z = drawn[0] if len(drawn) == 1 else torch.cat(drawn, -1)
+        return self.z(z), joined(found, eps.shape[:-1])
 
     def forward(self, features: Float[Tensor, "b features"], z: Float[Tensor, "*draws_b latent"]) -> Gaussian:
         """The normal distributions along a z that is given: ln q(z | x) is the sum of what they give it."""

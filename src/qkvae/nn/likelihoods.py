@@ -73,6 +73,7 @@ class Bernoulli(Likelihood):
     def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         return torch.sigmoid(told.float())
 
+    @torch.no_grad()
     def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
         return torch.bernoulli(self.mean(told), generator=generator)
 
@@ -81,17 +82,19 @@ class Bernoulli(Likelihood):
 
 
 class _LogBernoulli(torch.autograd.Function):
-    """Σ x·l − max(l, 0) − ln(1 + exp(−|l|)), with its gradient x − sigmoid(l) made in the same pass."""
+    """Σ (x − ½)·l − ½|l| − ln(1 + exp(−|l|)), with its gradient x − sigmoid(l) made in the same pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         logits_type, logits = logits.dtype, logits.float()
-        factors = logits.abs().neg_().exp_().add_(1)
+        magnitudes = logits.abs()
+        sizes = magnitudes.sum(-1).mul_(0.5)
+        factors = magnitudes.neg_().exp_().add_(1)
         together = math.gcd(_TOGETHER, logits.shape[-1])
         logs = factors.view(*factors.shape[:-1], together, -1).prod(-2).log_().sum(-1)
         if ctx.needs_input_grad[1]:
             ctx.save_for_backward(torch.sub(x, logits.sigmoid()).to(logits_type))
-        return torch.addcmul(logits.clamp_min(0).neg_(), x, logits).sum(-1).sub_(logs)
+        return ((x - 0.5) * logits).sum(-1).sub_(sizes).sub_(logs)
 
     @staticmethod
     def backward(ctx: Any, d_value: Tensor) -> tuple[None, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -122,18 +125,22 @@ class Normal(Likelihood):
         return torch.logaddexp(self.noise.float(), floor)
 
     def log_prob(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "*draws_b"]:
-        return _in_rows(Gaussian(told.float(), self.logvar).log_prob(x), x).sum(-1)
+        return _in_rows(self.each(x, told), x).sum(-1)
+
+    def each(self, x: Float[Tensor, "b *shape"], told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """ln p of each number by itself."""
+        return Gaussian(told.float(), self.logvar).log_prob(x)
 
     def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         return told.float()
 
+    @torch.no_grad()
     def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
         eps = torch.randn(told.shape, generator=generator, device=told.device)
         return Gaussian(told.float(), self.logvar).draw(eps)
 
     def check(self, x: Float[Tensor, "b *shape"]) -> None:
-        if not bool(x.isfinite().all()):
-            raise ValueError("a number is infinite or none at all: leave that row out or fill it in")
+        refuse_infinite(x)
 
 
 class Logistic(Likelihood):
@@ -166,6 +173,7 @@ class Logistic(Likelihood):
     def mean(self, told: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         return told.float().clamp(0, 1)
 
+    @torch.no_grad()
     def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
         u = torch.rand(told.shape, generator=generator, device=told.device).clamp(1e-6, 1 - 1e-6)
         x = told.float() + self.noise.float().exp() * torch.logit(u)
@@ -195,6 +203,7 @@ class Categorical(Likelihood):
         values = torch.linspace(0, 1, self.levels, device=told.device)
         return torch.softmax(told.float(), -1) @ values
 
+    @torch.no_grad()
     def draw(self, told: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Tensor:
         p = torch.softmax(told.float(), -1)
         level = torch.multinomial(p.flatten(0, -2), 1, generator=generator)
@@ -202,6 +211,16 @@ class Categorical(Likelihood):
 
     def check(self, x: Float[Tensor, "b *shape"]) -> None:
         _on_levels(x, self.levels)
+
+
+def refuse_infinite(x: Tensor) -> None:
+    """Refuse numbers that no density knows.
+
+    Raises:
+        ValueError: one is infinite, or none at all.
+    """
+    if not bool(x.isfinite().all()):
+        raise ValueError("a number is infinite or none at all: leave that row out or fill it in")
 
 
 def _in_rows(numbers: Tensor, x: Tensor) -> Tensor:

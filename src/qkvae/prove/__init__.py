@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qkvae.models import Decoder, Encoder, Family, GridFamily, MaskedImage, Seq2Seq, Vision
-from qkvae.prove import grids, learning, reading, writing
-from qkvae.prove.case import Case, TextCase, WritingCase
+from qkvae.models import VAE, Decoder, Encoder, MaskedImage, Model, Seq2Seq, Vision
+from qkvae.prove import grids, latent, learning, reading, writing
+from qkvae.prove.case import AttentionCase, Case, TextCase, WritingCase
 from qkvae.prove.decoder import DecoderCase, RememberingCase
 from qkvae.prove.encoder import EncoderCase
 from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
+from qkvae.prove.latent import VAECase
 from qkvae.prove.rows import EXACT, FP32, SUMMED, Row
 from qkvae.prove.seq2seq import Seq2SeqCase
 
@@ -36,17 +37,20 @@ CHECKS = (
     Check("batch = single", reading.batch_is_single, FP32),
     Check("padding changes nothing", reading.padding_changes_nothing, FP32, TextCase),
     Check("packed = separate", reading.packed_is_separate, FP32, TextCase),
-    Check("fused = explicit", reading.fused_is_explicit, FP32),
+    Check("fused = explicit", reading.fused_is_explicit, FP32, AttentionCase),
     Check("hidden places have weight 0", reading.weight_of_hidden_places, EXACT, TextCase),
-    Check("attention weights sum to 1", reading.weights_sum_to_one, FP32),
+    Check("attention weights sum to 1", reading.weights_sum_to_one, FP32, AttentionCase),
     Check("no look-ahead", reading.gradient_of_the_future, EXACT, WritingCase),
     Check("no gradient to padding", reading.gradient_of_padding, EXACT, TextCase),
-    Check("every token is seen", reading.tokens_unseen, EXACT),
+    Check("every token is seen", reading.tokens_unseen, EXACT, AttentionCase),
     Check("cut into patches and back", grids.cut_and_back, EXACT, GridCase),
     Check("told = the head of all features", grids.answered_for_the_head, FP32, VisionCase),
     Check("what stands for a grid is what is told of", grids.read_by_the_head, EXACT, VisionCase),
     Check("hidden patches are not seen", grids.gradient_of_the_hidden, EXACT, MaskedImageCase),
     Check("seen patches cost nothing", grids.loss_of_the_seen, FP32, MaskedImageCase),
+    Check("latents are drawn from the density told", latent.drawn_is_told, FP32, VAECase),
+    Check("closed KL = sampled KL", latent.closed_kl_is_sampled, 1.0, VAECase),
+    Check("more draws tighten the bound", latent.bound_that_falls, 1.0, VAECase),
     Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
     Check("cached = uncached at every step", writing.cached_is_uncached, FP32, WritingCase),
     Check("carried = at once", writing.carried_is_at_once, FP32, RememberingCase),
@@ -65,7 +69,7 @@ CHECKS = (
 """Every invariance, in the order of the report."""
 
 
-def make_case(model: Family | GridFamily, seed: int) -> Case:
+def make_case(model: Model, seed: int) -> Case:
     """Random examples that fit the model."""
     match model:
         case Seq2Seq():
@@ -78,9 +82,11 @@ def make_case(model: Family | GridFamily, seed: int) -> Case:
             return VisionCase(model, seed)
         case MaskedImage():
             return MaskedImageCase(model, seed)
+        case VAE():
+            return VAECase(model, seed)
 
 
-def prove(model: Family | GridFamily, seed: int = 0) -> list[Row]:
+def prove(model: Model, seed: int = 0) -> list[Row]:
     """Measure every invariance of the model's family on random examples; the model itself is not changed.
 
     >>> from qkvae.config import Block, Seq2Seq as Settings

@@ -58,6 +58,15 @@ class Case(ABC):
         """What `alone` gives of all examples, read in one batch; ``padding`` chooses how much there is and
         where, if there can be any."""
 
+    def not_tied(self) -> int:
+        """How many of the matrices that the config calls one are not, or the other way round."""
+        return 0
+
+
+@dataclass(frozen=True)
+class AttentionCase(Case):
+    """A model whose vectors look at each other."""
+
     @abstractmethod
     def reach(self, example: Any, /) -> dict[str, int]:
         """How many of an example's last vectors must decide the last number of its answer, by tap."""
@@ -66,13 +75,9 @@ class Case(ABC):
     def table(self, name: str) -> Bool[Tensor, "#b 1 #n #m"]:
         """Who may see whom in the attention of this name, in the batch of `together`."""
 
-    def not_tied(self) -> int:
-        """How many of the matrices that the config calls one are not, or the other way round."""
-        return 0
-
 
 @dataclass(frozen=True)
-class TextCase(Case):
+class TextCase(AttentionCase):
     """A model that reads texts, of different lengths."""
 
     @property

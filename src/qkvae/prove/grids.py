@@ -13,7 +13,7 @@ from qkvae import config, losses
 from qkvae.data.patch_masks import hidden_patches, kept_patches
 from qkvae.models import MaskedImage, Vision
 from qkvae.nn.patches import pick, to_grid, to_patches
-from qkvae.prove.case import Case
+from qkvae.prove.case import AttentionCase
 from qkvae.prove.rows import difference
 
 _GRIDS = 5
@@ -21,7 +21,7 @@ _SEEN = 0.25  # the part of the patches that a masked autoencoder is left
 
 
 @dataclass(frozen=True)
-class GridCase(Case):
+class GridCase(AttentionCase):
     """A model that reads grids of the size it was made for."""
 
     taps: tuple[str, ...] = ("input.embedded",)

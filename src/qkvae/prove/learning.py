@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qkvae.config import Family, Translation, TranslationData
+from qkvae.config import ModelConfig, Translation, TranslationData
 from qkvae.data.pairs import Pairs
 from qkvae.data.plan import bucketed, plan_epoch
 from qkvae.data.tokenizer import SPECIALS, Tokenizer
@@ -145,7 +145,7 @@ def same_seed_same_bits(case: Case) -> float:
 @torch.no_grad()
 def saved_is_loaded(case: Case) -> float:
     """Answers of a model with fresh weights that loads what this one saved."""
-    settings: Family = case.model.settings
+    settings: ModelConfig = case.model.settings
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         write_weights(path, case.model.state_dict(), settings)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qkvae.inspect.taps import record, replace
-from qkvae.prove.case import Case, TextCase, real
+from qkvae.prove.case import AttentionCase, Case, TextCase, real
 from qkvae.prove.rows import difference
 
 
@@ -42,14 +42,14 @@ def packed_is_separate(case: TextCase) -> float:
 
 
 @torch.no_grad()
-def fused_is_explicit(case: Case) -> float:
+def fused_is_explicit(case: AttentionCase) -> float:
     """Answers of the fast kernels against those of attention written out, which listening brings about."""
     fast = case.together()
     with record(case.model, ["*attention.weights"]):
         return _furthest(fast, case.together())
 
 
-def _weights(case: Case) -> Generator[tuple[Tensor, Tensor]]:
+def _weights(case: AttentionCase) -> Generator[tuple[Tensor, Tensor]]:
     """The attention weights of every layer, each with the truth table it should have kept."""
     with torch.no_grad(), record(case.model, ["*attention.weights"]) as seen:
         case.together()
@@ -57,12 +57,12 @@ def _weights(case: Case) -> Generator[tuple[Tensor, Tensor]]:
         yield weights, case.table(name).expand_as(weights)
 
 
-def weight_of_hidden_places(case: Case) -> float:
+def weight_of_hidden_places(case: AttentionCase) -> float:
     """The largest weight that any query gives to padding, to the future or beyond its window."""
     return max(float(weights.masked_fill(table, 0.0).max()) for weights, table in _weights(case))
 
 
-def weights_sum_to_one(case: Case) -> float:
+def weights_sum_to_one(case: AttentionCase) -> float:
     """How far a query's weights, where it sees anything, are from summing to one."""
     worst = 0.0
     for weights, table in _weights(case):
@@ -107,7 +107,7 @@ def gradient_of_padding(case: TextCase) -> float:
     return worst
 
 
-def tokens_unseen(case: Case) -> float:
+def tokens_unseen(case: AttentionCase) -> float:
     """How many tokens or patches that should decide the last number of the answer do not.
 
     These are all that the model sees from there, or what the window reaches.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qkvae.config import Family, differences, from_dict, to_dict
+from qkvae.config import ModelConfig, differences, from_dict, to_dict
 from qkvae.run.errors import DamagedPart, Mismatch
 from qkvae.run.older import brought_up_to_date
 from qkvae.run.tensors import read_tensors, write_tensors
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def write_weights(path: Path, state: Mapping[str, Tensor], config: Family) -> None:
+def write_weights(path: Path, state: Mapping[str, Tensor], config: ModelConfig) -> None:
     """Write weights atomically, with the settings of their model.
 
     Raises:
@@ -25,7 +25,7 @@ def write_weights(path: Path, state: Mapping[str, Tensor], config: Family) -> No
     write_tensors(path, state, {"model": json.dumps(to_dict(config), sort_keys=True)})
 
 
-def read_weights(path: Path, config: Family) -> dict[str, Tensor]:
+def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
     """The weights that were written for a model of these settings.
 
     Raises:
