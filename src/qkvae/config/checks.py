@@ -62,7 +62,7 @@ def in_effect(config: object, field: str, when: str, *values: object) -> None:
 
 
 def one_of(config: object, *fields: str) -> None:
-    """Refuse a value that the field's ``Literal`` does not name.
+    """Refuse a value that the field's ``Literal`` does not name.  None was not given, where it may be that.
 
     Raises:
         ValueError: the value is not one of the literal's; the nearest known one is named.
@@ -70,6 +70,9 @@ def one_of(config: object, *fields: str) -> None:
     hints: dict[str, Any] = get_type_hints(type(config))
     for field in fields:
         value = getattr(config, field)
-        known = [str(arg) for arg in get_args(hints[field])]
+        parts = get_args(hints[field])
+        if value is None and type(None) in parts:
+            continue
+        known = [str(arg) for part in parts for arg in get_args(part) or (part,)]
         if value not in known:
             raise ValueError(f'{field} is "{value}": {nearest(str(value), known)}')

@@ -37,8 +37,8 @@ class VAE:
     """Between the layers: max(0, x), x Φ(x), x sigmoid(x) or tanh x."""
 
     likelihood: Literal["bernoulli", "gaussian", "logistic", "categorical", "mixed"] | None = None
-    """What is told of each number: the chance of a 1, a normal law's mean, which of some levels it is, or what
-    the columns of a table are (mixed); if not given, what fits the data (bernoulli without data)."""
+    """What is told of each number: the chance of a 1, a normal law's mean, which of some levels it is, or
+    what the columns of a table are (mixed); what fits the data if not given, and without data bernoulli."""
 
     categories: tuple[int, ...] = ()
     """Values of each column of categories, which stand behind the numbers of a row; from the data."""
@@ -67,8 +67,8 @@ class VAE:
             checks.in_effect(self, name, "likelihood", *likelihoods)
         if self.likelihood == "mixed" and (self.net != "dense" or self.prior == "vamp"):
             raise ValueError(
-                f"likelihood is mixed, net is {self.net} and prior is {self.prior}: rows of a table are read by "
-                "a dense net, under a standard prior"
+                f"likelihood is mixed, net is {self.net} and prior is {self.prior}: rows of a table are read "
+                "by a dense net, under a standard prior"
             )
         checks.in_effect(self, "components", "prior", "vamp")
         for name, numbers in (("latents", self.latents), ("widths", self.widths_or_default)):

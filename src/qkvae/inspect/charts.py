@@ -38,6 +38,9 @@ class Series:
     marked: bool = False
     """Draw a dot on every point: for few, separate measurements."""
 
+    joined: bool = True
+    """Join the points by a line; without, they are dots that lie where they lie."""
+
     def __post_init__(self) -> None:
         if len(self.xs) != len(self.ys):
             raise ValueError(f'series "{self.name}" has {len(self.xs)} x values and {len(self.ys)} y values')
@@ -281,12 +284,12 @@ def _paint(index: int) -> str:
 
 def _line(line: Series, index: int, across: Scale, up: Scale, x_label: str) -> list[str]:
     body: list[str] = []
-    for part in line.parts():
+    for part in line.parts() if line.joined else ():
         path = "L".join(f"{across(x):.1f} {up(y):.1f}" for x, y in part)
         body.append(f'<path class="line" d="M{path}" {_paint(index)}/>')
     points = [point for part in line.parts() for point in part]
     colour = f'fill="var(--qk-{index % _COLOURS})"'
-    if line.marked or len(points) == 1:
+    if line.marked or not line.joined or len(points) == 1:
         body += [f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="3.2" {colour}/>' for x, y in points]
     for x, y in points[:: math.ceil(len(points) / _SPOTS) or 1]:
         title = _safe(f"{line.name}, {x_label} {short(x)}: {short(y)}")
