@@ -218,3 +218,22 @@ def test_a_stem_would_see_what_is_hidden() -> None:
 def test_settings_are_written_and_read_back(family: Any) -> None:
     settings = family(patches=PATCHES[3])
     assert config.from_dict(family, config.to_dict(settings)) == settings
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("embedding", ["linear", "stem"])
+def test_products_in_bf16_stay_near_those_in_fp32(positions: str, embedding: Any) -> None:
+    """Pictures come in fp32, tables of waves stay in it, and the features do not grow back to it."""
+    models = [small_vision(positions=positions, embedding=embedding), small_masked(positions=positions)]
+    read, kept = grids(2), kept_patches(0, 0, 3, 12, 0.25)
+    for model, rest in zip(models, ((), (kept,)), strict=True):
+        with torch.no_grad():
+            exact = model(read, *rest)
+        for p in model.parameters():
+            p.data = p.data.bfloat16()
+        told = model.train()(read, *rest)
+        assert told.dtype == torch.bfloat16
+        told.float().square().mean().backward()
+        assert all(p.grad is not None for p in model.parameters())
+        with torch.no_grad():
+            assert_close(model.eval()(read, *rest).float(), exact, rtol=0.1, atol=0.1)
