@@ -1,10 +1,11 @@
 """Training and sampling speed of a variational autoencoder: pictures a second.
 
     python benchmarks/vae_speed.py
-    python benchmarks/vae_speed.py --sampling
+    python benchmarks/vae_speed.py --sampling --count 4096
 
 The model of pytorch/examples: 784-400-20-400-784, ReLU, Bernoulli pixels, batches of 128.  Everybody learns
-from the same grey pictures of random numbers and draws from the prior in batches of 128.
+from the same grey pictures of random numbers; with --sampling pictures are drawn from the prior, --count
+of them at a time.
 
 - qkvae: bytes in memory, the loop's own step (fp32 weights, bf16 where it says so), fused AdamW;
 - torch: the example as its authors write it (sigmoid, then binary cross-entropy; Adam; a sum per step),
@@ -195,7 +196,7 @@ def pythae_given(data: np.ndarray, batches: int) -> Work:
     return work
 
 
-def drawn_qkvae(batches: int, precision: str) -> Work:
+def drawn_qkvae(batches: int, count: int, precision: str) -> Work:
     """Pictures from the prior, the expected pixels."""
     import torch
 
@@ -206,13 +207,13 @@ def drawn_qkvae(batches: int, precision: str) -> Work:
     def work(number: int) -> float:
         generator = torch.Generator().manual_seed(number)
         for _ in range(batches):
-            model.sample(BATCH, generator)
-        return batches * BATCH
+            model.sample(count, generator)
+        return batches * count
 
     return work
 
 
-def drawn_torch(batches: int) -> Work:
+def drawn_torch(batches: int, count: int) -> Work:
     """The example's way: z, then its decoder."""
     import torch
 
@@ -221,8 +222,8 @@ def drawn_torch(batches: int) -> Work:
     @torch.no_grad()
     def work(number: int) -> float:
         for _ in range(batches):
-            model.decode(torch.randn(BATCH, LATENT))
-        return batches * BATCH
+            model.decode(torch.randn(count, LATENT))
+        return batches * count
 
     return work
 
@@ -233,12 +234,15 @@ def main() -> None:
     options.add_argument(
         "--sampling", action="store_true", help="draw pictures instead of learning from them"
     )
+    options.add_argument("--count", type=int, default=BATCH, help="with --sampling: pictures at a time")
     options = options.parse_args()
     number, batches = options.rounds or (1 if options.tiny else 7), 4 if options.tiny else 400
     data = pictures(256 if options.tiny else 20_000)
     if options.sampling:
-        candidates = [Candidate(f"qkvae, {kind}", drawn_qkvae, (batches, kind)) for kind in ("bf16", "fp32")]
-        candidates.append(Candidate("torch example", drawn_torch, (batches,)))
+        size = (batches * BATCH // options.count, options.count)
+        kinds = ("bf16", "fp32")
+        candidates = [Candidate(f"qkvae, {kind}", drawn_qkvae, (*size, kind)) for kind in kinds]
+        candidates.append(Candidate("torch example", drawn_torch, size))
     else:
         candidates = [
             Candidate(f"qkvae, AdamW, {kind}", qkvae, (data, batches, "adamw", kind))

@@ -18,6 +18,8 @@ from qkvae.nn.likelihoods import Bernoulli, Categorical, Likelihood, Logistic, N
 from qkvae.nn.mixed import Mixed
 from qkvae.nn.taps import Tap
 
+_ROWS = 512  # data told at a time when many are drawn
+
 
 class VAE(nn.Module):
     """z ~ p(z), x ~ p(x | z); q(z | x) stands for p(z | x).  Kingma and Welling 2014, arXiv:1312.6114.
@@ -98,10 +100,20 @@ class VAE(nn.Module):
         generator: torch.Generator | None = None,
         labels: Int[Tensor, " count"] | None = None,
     ) -> Float[Tensor, "count *shape"]:
-        """E[x | z] for so many z from the prior: the picture itself is drawn by ``likelihood.draw``."""
+        """E[x | z] for so many z from the prior; a datum itself is drawn by ``likelihood.draw``.
+
+        Some are told at a time, so that what lies between stays in the processor's cache.
+        """
         device = next(self.parameters()).device
         eps = torch.randn(count, self.settings.latent, generator=generator, device=device)
-        return self.likelihood.mean(self.decode(self.prior.draw(eps, self.read, generator), labels))
+        z, x = (
+            self.prior.draw(eps, self.read, generator),
+            torch.empty(count, *self.settings.shape, device=device),
+        )
+        for begin in range(0, count, _ROWS):
+            rows = slice(begin, begin + _ROWS)
+            x[rows] = self.likelihood.mean(self.decode(z[rows], None if labels is None else labels[rows]))
+        return x
 
     def _with_label(self, x: Float[Tensor, "*draws_b n"], labels: Int[Tensor, " b"] | None) -> Tensor:
         """The label's one-hot vector beside x, in a model that is told classes.
