@@ -29,6 +29,7 @@ MAKES: list[dict[str, Any]] = [
     {"likelihood": "logistic", "noise": "each", "levels": 4, "activation": "silu"},
     {"likelihood": "categorical", "levels": 4, "net": "convolutional", "widths": (4,)},
     {"classes": 4, "latents": (2, 2)},
+    {"shape": (7,), "likelihood": "mixed", "categories": (3, 2)},
 ]
 
 
@@ -175,8 +176,10 @@ def test_in_bf16_the_latents_stay_exact() -> None:
 
 def test_settings_without_effect_or_sense_are_refused() -> None:
     for wrong, why in (
-        ({"noise": "each"}, "no effect with likelihood bernoulli"),
-        ({"levels": 4}, "no effect with likelihood bernoulli"),
+        ({"noise": "each"}, "noise is each, but no likelihood is given"),
+        ({"noise": "each", "likelihood": "bernoulli"}, "no effect with likelihood bernoulli"),
+        ({"levels": 4, "likelihood": "bernoulli"}, "no effect with likelihood bernoulli"),
+        ({"likelihood": "mixed", "prior": "vamp"}, "rows of a table are read by a dense net"),
         ({"components": 4}, "no effect with prior standard"),
         ({"latents": ()}, "latents is empty"),
         ({"latents": (4, 0)}, "latents holds 0"),
