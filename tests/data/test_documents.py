@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -87,6 +88,22 @@ def test_a_zip_is_read_as_a_folder(tmp_path: Path) -> None:
         for name in ("b.txt", "a.txt", "__MACOSX/._a.txt"):
             archive.writestr(name, f"text of {name}")
     assert read_documents(tmp_path / "texts.zip").texts == ["text of a.txt", "text of b.txt"]
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
+def test_a_tar_is_read_in_one_pass_as_packed(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "rows.csv").write_text("text\nof a row\n", encoding="utf-8")
+    (tmp_path / "zipped.txt.gz").write_bytes(gzip.compress(b"of a file in it"))
+    (tmp_path / "plain.txt").write_text("of a file", encoding="utf-8")
+    (tmp_path / "picture.txt").write_bytes(b"\x00\x01")
+    mode = {"tar": "w", "tar.gz": "w:gz", "tar.xz": "w:xz"}[ending]
+    with tarfile.open(tmp_path / f"texts.{ending}", mode) as archive:
+        for name in ("rows.csv", "zipped.txt.gz", "plain.txt", "picture.txt"):
+            archive.add(tmp_path / name, f"texts/{name}")
+    found = read_documents(tmp_path / f"texts.{ending}")
+    assert found.texts == ["of a row", "of a file in it", "of a file"]
+    assert found.where(2) == "texts/plain.txt:1"
+    assert [note.count for note in found.notes if "no UTF-8 text" in str(note)] == [1]  # the picture
 
 
 def test_folders_without_text(tmp_path: Path) -> None:

@@ -220,6 +220,12 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, said: str) -
         read_large([str(tmp_path / "good.txt")], "body")
 
 
+def test_a_tar_of_too_much_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "texts.tar.xz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"unpack texts\.tar\.xz and name the folder"):
+        read_large([str(tmp_path / "texts.tar.xz")], None)
+
+
 def test_many_documents_fall_on_the_same_sides_as_from_memory(tmp_path: Path) -> None:
     """By hash, so that equal ones never straddle."""
     large, aside = read_large([write_rows(tmp_path)], None, lambda count: 0.3)

@@ -7,13 +7,14 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qkvae.data.archives import member_names
+from qkvae.data.archives import COMPRESSIONS, Member, is_packed, member_names, members
 from qkvae.data.files import SNIFF, TextFile, decoded, locate, read_whole, refuse_binary
 from qkvae.data.pairs import BLOCK, EXAMPLES, Note, Tally
 from qkvae.data.splits import chosen_by_hash, source_hashes
@@ -121,9 +122,9 @@ def read_documents(paths: Name | Sequence[Name], text: str | int | None = None) 
     """Read documents, whatever they are in; several paths are read one after the other.
 
     A path is a text file (one document; .gz and .xz are unpacked), a table (.csv, .tsv, .jsonl, .parquet: one
-    document per row, see ``text_column.text_rows``), or a folder or .zip of such files: all below it, in the
-    order of their names, hidden ones left out.  A path that does not exist as given is looked for under the
-    folder ``QKVAE_DATA``.
+    document per row, see ``text_column.text_rows``), or a folder, .zip or .tar (.gz, .xz) of such files: all
+    below it, in the order of their names (in a tar: as packed), hidden ones left out.  A path that does not
+    exist as given is looked for under the folder ``QKVAE_DATA``.
 
     Handled, and counted in ``notes``: byte-order marks, carriage returns (line ends become ``\\n``), control
     characters (each becomes a space), empty documents (dropped), files of a folder that are no UTF-8 text
@@ -173,16 +174,21 @@ class _Reading:
         self._file_of = array("q")
 
     def path(self, path: Path) -> None:
-        """Read a file, or all files of a folder or zip."""
-        if not path.is_dir() and path.suffix.lower() != ".zip":
+        """Read a file, or all files of a folder, zip or tar."""
+        if is_packed(path):
+            # In one pass: each member is read when its turn comes.
+            files = ((each.name, partial(self._member, path, each)) for each in members(path, self._tally))
+        elif path.is_dir() or path.suffix.lower() == ".zip":
+            files = ((name, partial(self._file, file, name)) for file, name in files_below(path))
+        else:
             self._file(TextFile(path), path.name)
             return
         failures: list[str] = []
         read = 0
-        for file, name in files_below(path):
+        for name, read_file in files:
             read += 1
             try:
-                self._file(file, name)
+                read_file()
             except _NotTextError as error:
                 failures.append(str(error))
                 self._tally.add("not text", "files of a folder that are no UTF-8 text were left out", name)
@@ -207,7 +213,15 @@ class _Reading:
             for number, text in text_rows(file, self._column, self._tally):
                 self._add(text, number)
         else:
-            self._add(_whole(file, name, self._tally), 1)
+            self._add(_whole(read_whole(file), name, self._tally), 1)
+
+    def _member(self, path: Path, member: Member) -> None:
+        file = TextFile(path, member.name)
+        if file.suffix in TABLES or member.name.lower().endswith(COMPRESSIONS):
+            self._file(file, member.name)
+        else:
+            self._files.append(member.name)
+            self._add(_whole(member.read(), member.name, self._tally), 1)
 
     def _add(self, text: str, line: int) -> None:
         where = f"{self._files[-1]}:{line}"
@@ -224,8 +238,7 @@ class _NotTextError(ValueError):
     """A file that is no text, or not in UTF-8."""
 
 
-def _whole(file: TextFile, name: str, tally: Tally) -> str:
-    raw = read_whole(file)
+def _whole(raw: bytes, name: str, tally: Tally) -> str:
     try:
         if raw:
             refuse_binary(raw[:SNIFF], name)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from qkvae.data.archives import is_packed
 from qkvae.data.documents import MANY, Documents, clean, files_below
 from qkvae.data.files import COMPRESSIONS, TextFile, decoded_pieces, locate, read_head, refuse_binary
 from qkvae.data.pairs import Note, Tally
@@ -102,6 +103,8 @@ def read_large(
     Raises:
         ValueError, FileNotFoundError: as there.
     """
+    for path in filter(is_packed, map(locate, paths)):
+        raise ValueError(f"too much text to be read from a tar: unpack {path.name} and name the folder")
     tally, digest = Tally(), sha256()
     lengths: list[int] = []
     hashes: list[bytes] = []

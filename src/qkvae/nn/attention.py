@@ -190,8 +190,8 @@ def shared(x: Tensor, queries: Tensor) -> Tensor:
 def _every_row_sees(mask: Mask, n: int, m: int, offset: int) -> bool:
     """Whether it is certain that each query may see some key.
 
-    A hypothesis sees itself, so does a token where the keys are of the queries' own documents, a window holds its
-    own place, and without a window the first key is seen by all, unless the row is all padding.
+    A hypothesis sees itself, so does a token where the keys are of the queries' own documents, a window holds
+    its own place, and without a window the first key is seen by all, unless the row is all padding.
     """
     if mask.lineage is not None:
         return True
