@@ -40,11 +40,10 @@ def _use(run: Path, /, *input: str, file: Path | None = None, json: bool = False
         One JSON line per input, with all that is known of the answer.
     """
     require_inputs(input, file)
-    asked = _instead(settings)
-
     from qkvae import api
 
     loaded, groups = api.load(run), inputs(input, file)
+    asked = _instead(settings, loaded.run.task)
     if asked is not None:
         _do(asked, loaded, groups, json)
         if (input or file) and inspect.getgeneratorstate(groups) == inspect.GEN_CREATED:
@@ -56,21 +55,26 @@ def _use(run: Path, /, *input: str, file: Path | None = None, json: bool = False
     return 0
 
 
-def _instead(typed: Settings) -> Any | None:
+def _instead(typed: Settings, task: str) -> Any | None:
     """What was asked for instead of answers, if anything was.
 
     Raises:
-        ValueError: two things were, or a setting has no effect on what was.
+        ValueError: two things were, runs of this task cannot, or a setting has no effect on what was.
     """
-    asked = [use for use in _USES if typed.get(_names(use)[0])]
+    own, answering = TASKS[task].USES, _names(type(TASKS[task]().generation))
+    switches = {_names(use)[0] for use in own}
+    for name in (_names(use)[0] for use in _USES):
+        if typed.get(name) and name not in (*switches, *answering):
+            raise ValueError(f"{_flag(name)} has no effect on a run of {task}: leave it out")
+    asked = [use for use in own if typed.get(_names(use)[0])]
     if len(asked) > 1:
         one, other = (_flag(_names(use)[0]) for use in asked[:2])
         raise ValueError(f"{one} and {other} exclude each other: give one of them")
     for name, value in typed.items():
-        knowing = [use for use in _USES if name in _names(use)]
+        knowing = [use for use in own if name in _names(use)] or [use for use in _USES if name in _names(use)]
         if asked and asked[0] not in knowing:
             told = f"with {_flag(_names(asked[0])[0])}"
-        elif not asked and knowing:
+        elif not asked and knowing and name not in answering:
             told = f"without {' or '.join(_flag(_names(use)[0]) for use in knowing)}"
         else:
             continue
@@ -79,16 +83,9 @@ def _instead(typed: Settings) -> Any | None:
 
 
 def _do(asked: Any, loaded: LoadedRun, groups: Iterable[list[str]], json: bool) -> None:
-    """Do what was asked for instead of answering.
-
-    Raises:
-        ValueError: runs of this task cannot.
-    """
+    """Do what was asked for instead of answering."""
     from qkvae.tasks.uses import find_use
 
-    task = loaded.run.task
-    if type(asked) not in TASKS[task].USES:
-        raise ValueError(f"{_flag(_names(type(asked))[0])} has no effect on a run of {task}: leave it out")
     find_use(asked)(loaded.run, asked, groups, Output(json=json))
 
 

@@ -37,8 +37,8 @@ class VAE:
     """Between the layers: max(0, x), x Φ(x), x sigmoid(x) or tanh x."""
 
     likelihood: Literal["bernoulli", "gaussian", "logistic", "categorical", "mixed"] | None = None
-    """What is told of each number: the chance of a 1, a normal law's mean, which of some levels it is, or
-    what the columns of a table are (mixed); what fits the data if not given, and without data bernoulli."""
+    """What is told of each number: the chance of a 1, a normal law, one of some levels, or (mixed) a column
+    of a table; what fits the data if not given."""
 
     categories: tuple[int, ...] = ()
     """Values of each column of categories, which stand behind the numbers of a row; from the data."""

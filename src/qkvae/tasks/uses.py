@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from qkvae.config.tasks.vae import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
 from qkvae.config.uses import Embedding, Neighbours
 from qkvae.run import Run
 
@@ -44,6 +45,12 @@ time as are there: write the results.  Inputs that are not asked for are not rea
 USES: dict[type, str] = {
     Embedding: "qkvae.tasks.vectors:write_vectors",
     Neighbours: "qkvae.tasks.vectors:tell_neighbours",
+    Sampling: "qkvae.tasks.vae.using:draw_samples",
+    Rebuilding: "qkvae.tasks.vae.using:reconstruct",
+    Interpolating: "qkvae.tasks.vae.using:interpolate",
+    Traversing: "qkvae.tasks.vae.using:traverse",
+    Encoding: "qkvae.tasks.vae.using:encode",
+    Scoring: "qkvae.tasks.vae.using:score",
 }
 """The class of settings that asks for each, and the function that does it, imported when it is called."""
 

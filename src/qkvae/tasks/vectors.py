@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import io
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
-from qkvae.config import nearest
-from qkvae.config.names import many
 from qkvae.config.uses import Embedding, Neighbours
 from qkvae.data.files import TextFile, decoded, read_whole
 from qkvae.data.pairs import Tally
 from qkvae.run import Run
-from qkvae.run.atomic import replacing
 from qkvae.tasks import find_answerer
+from qkvae.tasks.arrays import SUFFIXES, refuse_output, write_arrays
 from qkvae.tasks.embedder import Embedder
 from qkvae.tasks.task import settled
 from qkvae.tasks.uses import Output
-
-_SUFFIXES = (".npy", ".npz", ".parquet")
 
 
 def write_vectors(run: Run, asked: Embedding, groups: Iterable[list[str]], output: Output) -> None:
@@ -35,7 +27,8 @@ def write_vectors(run: Run, asked: Embedding, groups: Iterable[list[str]], outpu
         FileNotFoundError: the file's folder is not there.
     """
     out = None if asked.out is None else Path(asked.out)
-    _refuse(asked.level or "sentence", out, output)
+    level = asked.level or "sentence"
+    refuse_output(out, SUFFIXES if level == "sentence" else SUFFIXES[1:], level, output)
     embedder = _embedder(run)
     texts, found, cut = list[str](), list[Any](), 0
     for lines in groups:
@@ -51,7 +44,7 @@ def write_vectors(run: Run, asked: Embedding, groups: Iterable[list[str]], outpu
         else:
             texts, found = [*texts, *lines], [*found, *vectors]
     if not output.json:
-        _write(_tables(embedder, texts, found, asked.level == "token"), out, output)
+        write_arrays(_tables(embedder, texts, found, asked.level == "token"), out, output)
     if told := embedder.said_of(cut):
         output.say(f"note: {told}")
 
@@ -86,24 +79,6 @@ def _embedder(run: Run) -> Embedder:
     return Embedder.of(find_answerer(run), settled(run))
 
 
-def _refuse(level: str, out: Path | None, output: Output) -> None:
-    """Refuse what cannot be shown where it would be shown, or written as it is called."""
-    fitting = _SUFFIXES if level == "sentence" else _SUFFIXES[1:]
-    if out is not None:
-        if output.json:
-            raise ValueError(f"--json and --out {out} exclude each other: --json > {out.stem}.jsonl")
-        if out.suffix not in fitting:
-            known = nearest(out.suffix, fitting)
-            raise ValueError(f'--out {out} ends in "{out.suffix}", which is no format for {level}s: {known}')
-        if not out.parent.is_dir():
-            raise FileNotFoundError(f"{out.parent} is no folder: make it, or choose another --out")
-    elif not output.json and output.binary() is None:
-        raise ValueError(
-            f"vectors are binary and no text for a terminal: add > vectors{fitting[0]}, "
-            f"--out vectors{fitting[0]} or --json"
-        )
-
-
 def _record(line: str, vector: Any) -> dict[str, Any]:
     if hasattr(vector, "tokens"):
         return {"source": line, "tokens": vector.tokens, "vectors": vector.matrix.tolist()}
@@ -123,47 +98,3 @@ def _tables(embedder: Embedder, texts: list[str], found: list[Any], tokens: bool
         "start": np.array([start for start, _ in places], np.int64),
         "end": np.array([end for _, end in places], np.int64),
     }
-
-
-def _write(tables: dict[str, Any], out: Path | None, output: Output) -> None:
-    """All of it into ``out``, whole or not at all, or to where bytes go."""
-    if out is None:
-        stream = output.binary()
-        assert stream is not None
-        _write_arrays(tables, stream, ".npz" if "line" in tables else ".npy")
-        return
-    with replacing(out) as temporary:
-        if out.suffix == ".parquet":
-            _write_parquet(tables, temporary)
-        else:
-            with temporary.open("wb") as stream:
-                _write_arrays(tables, stream, out.suffix)
-    count, dim = tables["vectors"].shape
-    output.say(f"{many(count, 'vector')} of {dim} numbers in {out}")
-
-
-def _write_arrays(tables: dict[str, Any], stream: io.BufferedIOBase, suffix: str) -> None:
-    """NumPy's formats: one array, or a zip of arrays by name.  Nothing is pickled."""
-    if suffix == ".npy":
-        npy.write_array(stream, tables["vectors"], allow_pickle=False)
-        return
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, table in tables.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, table, allow_pickle=False)
-
-
-def _write_parquet(tables: dict[str, Any], path: Path) -> None:
-    """A table with a row for each vector.
-
-    Raises:
-        ValueError: the extra ``data`` is not installed.
-    """
-    try:
-        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ValueError('.parquet needs the extra data: pip install "qkvae[data]"') from error
-    vectors = tables["vectors"]
-    columns: dict[str, Any] = {name: arrow.array(each) for name, each in tables.items() if name != "vectors"}
-    columns["vector"] = arrow.FixedSizeListArray.from_arrays(arrow.array(vectors.ravel()), vectors.shape[1])
-    parquet.write_table(arrow.table(columns), path)

@@ -6,9 +6,16 @@ from qkvae.config.tasks.question_answering import Answering, QuestionAnswering, 
 from qkvae.config.tasks.text_classification import Choosing, LabelledData, Learning, TextClassification
 from qkvae.config.tasks.text_generation import TextData, TextGeneration, Writing
 from qkvae.config.tasks.translation import Translation, TranslationData
+from qkvae.config.tasks.vae import Inference, LatentData, Telling, Vae
 
 TaskConfig = (
-    Translation | TextGeneration | FillMask | TextClassification | QuestionAnswering | FeatureExtraction
+    Translation
+    | TextGeneration
+    | FillMask
+    | TextClassification
+    | QuestionAnswering
+    | FeatureExtraction
+    | Vae
 )
 """The settings of a run of any task."""
 
@@ -19,6 +26,7 @@ TASKS: dict[str, type[TaskConfig]] = {
     "text-classification": TextClassification,
     "question-answering": QuestionAnswering,
     "feature-extraction": FeatureExtraction,
+    "vae": Vae,
 }
 """The tasks by their names, which are the field's own."""
 
@@ -30,7 +38,9 @@ __all__ = [
     "FeatureExtraction",
     "FillMask",
     "Filling",
+    "Inference",
     "LabelledData",
+    "LatentData",
     "Learning",
     "Likeness",
     "Masking",
@@ -39,10 +49,12 @@ __all__ = [
     "QuestionData",
     "SimilarityData",
     "TaskConfig",
+    "Telling",
     "TextClassification",
     "TextData",
     "TextGeneration",
     "Translation",
     "TranslationData",
+    "Vae",
     "Writing",
 ]

@@ -1,0 +1,142 @@
+"""Data in; scores, latents and data out: a model and what data are to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from qkvae.config import Telling, Vae
+from qkvae.data.labels import Labels
+from qkvae.models import VAE
+from qkvae.run import Run
+from qkvae.tasks.answering import kept_model
+from qkvae.tasks.task import settled
+from qkvae.tasks.vae.corpus import Part_, read_part, targets, told_numbers
+from qkvae.tasks.vae.forms import Form, saved_form
+from qkvae.tasks.vae.measure import log_p, scores
+
+_JUDGED = 2**31 + 1  # stands where batches have their number
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How strange a datum is."""
+
+    source: str
+    """Which one it is."""
+
+    score: float
+    """−ln p(x) in nats: the higher, the stranger."""
+
+    strange: bool
+    """Whether that is more than nearly all training data have."""
+
+    cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """The score, and what it means."""
+        return f"{self.score:.2f} nats, {'strange' if self.strange else 'usual'}"
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"source": self.source, "score": self.score, "strange": self.strange}
+
+
+class Coder:
+    """A trained variational autoencoder."""
+
+    def __init__(
+        self, model: VAE, form: Form, labels: Labels | None, config: Vae, threshold: float | None = None
+    ) -> None:
+        self.model, self.form, self.labels = model, form, labels
+        self.config, self.threshold = config, threshold
+        self.generation: Telling = config.generation
+        self.seed = config.training.seed
+
+    @classmethod
+    def from_run(cls, run: Run) -> Coder:
+        """The weights that a run keeps for use, and what it knows of its data.
+
+        Raises:
+            RunError: a part of the run is missing or damaged.
+        """
+        passport = run.passport
+        labels = Labels.from_dict(passport["labels"]) if "labels" in passport else None
+        form = saved_form(passport)
+        return cls(kept_model(run), form, labels, settled(run), run.resolved.get("threshold"))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def read(self, paths: Iterable[str], ignore: tuple[str, ...] = ()) -> Part_:
+        """The data of these paths, as training read its own.
+
+        Raises:
+            ValueError: they are not such as the run was trained on.
+        """
+        data = replace(self.config.data, ignore=ignore)
+        return read_part(data, list(paths), self.form, minimum=1)
+
+    def numbers(self, part: Part_) -> Float[Tensor, "count *shape"]:
+        """The data as the model reads and tells them.
+
+        Raises:
+            ValueError: they cannot have come from the likelihood.
+        """
+        stored = self.form.stored(part)
+        self.model.likelihood.check(self.form.numbers(stored))
+        return told_numbers(self.form, stored, self.config, (self.seed, _JUDGED))
+
+    def classes(self, part: Part_) -> Int[Tensor, " count"] | None:
+        """The label of each datum, where the model is told it."""
+        return targets(self.labels, part)
+
+    def scores(self, part: Part_, samples: int | None = None) -> Float[Tensor, " count"]:
+        """How strange each datum is: −ln p(x) in nats.
+
+        Under a Bernoulli numbers are chances as they are, so that a datum always scores the same.
+
+        Raises:
+            ValueError: the data are not such as the run was trained on.
+        """
+        x = self.form.numbers(self.form.stored(part))
+        self.model.likelihood.check(x)
+        return scores(self.model, x, self.classes(part), samples or self.generation.samples)
+
+    def log_p(
+        self, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, samples: int
+    ) -> Float[Tensor, " count"]:
+        """ln p(x) of each datum, by so many draws of the latents."""
+        return log_p(self.model, x, labels, samples, self.generation.batch)
+
+    def stream(self, inputs: Iterable[str], settings: Telling | None = None) -> Iterator[Answer]:
+        """How strange each datum of these paths is."""
+        samples = (settings or self.generation).samples
+        for path in inputs:
+            part = self.read([path])
+            for place, score in enumerate(self.scores(part, samples).tolist()):
+                name = f"{path}:{self.form.where(part, place)}" if len(part) > 1 else path
+                yield Answer(name, score, self.threshold is not None and score > self.threshold)
+
+    def lines(self, answer: Answer, number: int, settings: Telling | None = None) -> list[str]:
+        """One line: which datum, its score, and whether it is strange."""
+        return [f"{answer.source}\t{answer.score:.4f}\t{'strange' if answer.strange else 'usual'}"]
+
+    def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
+        """Nothing of data is ever cut."""
+        return None
+
+    def said_of_threshold(self) -> str | None:
+        """Where strange begins, for a person."""
+        if self.threshold is None:
+            return None
+        noun = self.form.noun
+        return f"{noun}s above {self.threshold:.4f} nats are strange: 99 % of the training {noun}s lie below"

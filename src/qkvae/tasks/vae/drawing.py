@@ -1,0 +1,72 @@
+"""New data, and ways through the latents: what is shown of a run, as numbers."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from qkvae.models import VAE
+from qkvae.tasks.vae.measure import kl_per_dimension, posterior_means
+
+REACH = 3.0
+"""How far a latent is moved: hardly any lies farther from 0 under N(0, 1)."""
+
+
+@torch.no_grad()
+def reconstructed(
+    model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
+) -> Float[Tensor, "b *shape"]:
+    """E[x | z] at the mean of the posterior of each datum."""
+    return model.likelihood.mean(model(x, None, labels))
+
+
+@torch.no_grad()
+def interpolated(
+    model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None, steps: int
+) -> Float[Tensor, "pairs steps *shape"]:
+    """E[x | z] on the straight way from each datum's latents to those of the next, both ends included.
+
+    The label, where there is one, is that of the nearer end.
+    """
+    z = posterior_means(model, x, labels)
+    share = torch.linspace(0, 1, steps)
+    ways = z[:-1, None] + share[:, None] * (z[1:, None] - z[:-1, None])
+    told = None
+    if labels is not None:
+        told = torch.where(share < 0.5, labels[:-1, None], labels[1:, None]).flatten()
+    found = model.likelihood.mean(model.decode(ways.flatten(0, 1), told))
+    return found.view(len(ways), steps, *found.shape[1:])
+
+
+@torch.no_grad()
+def traversed(
+    model: VAE, x: Float[Tensor, "1 *shape"], label: Int[Tensor, " 1"] | None, which: list[int], steps: int
+) -> Float[Tensor, "latents steps *shape"]:
+    """E[x | z] where one latent of a datum after the other is moved from -3 to 3."""
+    z = posterior_means(model, x, label).expand(len(which), steps, -1).clone()
+    for row, latent in enumerate(which):
+        z[row, :, latent] = torch.linspace(-REACH, REACH, steps)
+    told = None if label is None else label.expand(len(which) * steps)
+    found = model.likelihood.mean(model.decode(z.flatten(0, 1), told))
+    return found.view(len(which), steps, *found.shape[1:])
+
+
+@torch.no_grad()
+def telling(
+    model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None, most: int
+) -> list[int]:
+    """The latents that tell most of such data, by KL, at most so many; under a VampPrior, by the variance of
+    their means."""
+    kl = kl_per_dimension(model, x, labels)
+    told = kl if len(kl) == model.settings.latent else posterior_means(model, x, labels).var(0)
+    return told.argsort(descending=True)[:most].tolist()
+
+
+@torch.no_grad()
+def plane(z: Float[Tensor, "count latent"]) -> Float[Tensor, "count 2"]:
+    """The two directions in which latents vary most (principal components)."""
+    centred = z - z.mean(0)
+    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    found = centred @ directions[:2].T
+    return found if found.shape[1] == 2 else torch.cat([found, torch.zeros(len(z), 1)], 1)

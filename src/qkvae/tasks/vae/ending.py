@@ -1,0 +1,195 @@
+"""After the last step: measure, choose the threshold, and write the report and the model card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from markupsafe import Markup
+from torch import Tensor
+
+from qkvae.config.names import many
+from qkvae.inspect.charts import Series, bar_chart, line_chart
+from qkvae.inspect.mosaic import as_image, grid, scattered
+from qkvae.inspect.sections import Picture, Section, Table
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, tell_figures, write_pages
+from qkvae.tasks.reading import evenly
+from qkvae.tasks.vae.coder import Coder
+from qkvae.tasks.vae.corpus import Encoded, told_numbers
+from qkvae.tasks.vae.drawing import interpolated, plane, reconstructed, telling, traversed
+from qkvae.tasks.vae.evaluate import figures
+from qkvae.tasks.vae.forms import TableForm
+from qkvae.tasks.vae.measure import kl_per_dimension, posterior_means, scores
+from qkvae.train.progress import Reporter
+
+_THRESHOLD = 0.99
+"""Part of the training data that is usual."""
+
+_JUDGED = 2_000  # training data by which the threshold is chosen
+_SHOWN = 64  # samples
+_PAIRS = 16  # reconstructions
+_MAPPED = 400  # data on the map
+_LATENTS = 8  # rows of traversals
+_STEPS = 11
+_ROWS = 12  # rows of a table that are shown
+_SAMPLES = 100
+_LIMITS = (
+    "It knows data like those it was trained on, and tells of any other as if they were such data.",
+    "A high score says that a datum is unusual among the training data, not that it is wrong.",
+    "What it draws is made up, and repeats whatever bias its data hold.",
+)
+
+
+def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
+    """Judge the weights that the run keeps, and write everything that people read."""
+    coder = Coder.from_run(run)
+    part = encoded.valid_part
+    judged = part.select(evenly(len(part), _JUDGED).tolist())
+    found = figures(coder, judged, _SAMPLES)
+    threshold = coder.threshold = _threshold(coder, encoded)
+    run.update_resolved({"threshold": threshold})
+    headline = {name: float(found[name]) for name in ("nll", "elbo", "distortion", "kl", "active_units")}
+    noun = encoded.form.noun
+    shown = tell_figures(run, reporter, headline, len(judged), noun)
+    reporter.say(f"{noun}s above {threshold:.4f} nats are strange: 99 % of the training {noun}s lie below")
+    advice = {"kl": headline["kl"], "active_units": headline["active_units"]}
+    write_pages(
+        run,
+        Ending(
+            shown={**shown, "threshold": round(threshold, 4)},
+            sections=_sections(coder, encoded),
+            does=f"Draws, encodes and scores {noun}s",
+            example="new.csv" if isinstance(encoded.form, TableForm) else "picture.png",
+            limits=_LIMITS,
+            split=f"split off by hash of the {noun}",
+            examples=(len(encoded.train), len(part)),
+            parameters=sum(p.numel() for p in coder.model.parameters()),
+            figures={name: headline[name] for name in ("nll", "elbo", *advice)},
+            where=f"{many(len(judged), f'validation {noun}')}, {_SAMPLES} importance samples",
+        ),
+    )
+
+
+def _threshold(coder: Coder, encoded: Encoded) -> float:
+    """The score that nearly all training data stay below."""
+    rows = torch.from_numpy(evenly(len(encoded.train), _JUDGED))
+    x = encoded.form.numbers(encoded.train[rows])
+    labels = None if encoded.train_labels is None else encoded.train_labels[rows]
+    found = scores(coder.model, x, labels, coder.generation.samples)
+    return float(np.quantile(found.numpy(), _THRESHOLD))
+
+
+def _sections(coder: Coder, encoded: Encoded) -> list[Section]:
+    rows = torch.from_numpy(evenly(len(encoded.valid), _MAPPED))
+    x = told_numbers(encoded.form, encoded.valid[rows], coder.config, (coder.seed, 2**31))
+    labels = None if encoded.valid_labels is None else encoded.valid_labels[rows]
+    means = posterior_means(coder.model, x, labels)
+    kl = kl_per_dimension(coder.model, x, labels)
+    if isinstance(encoded.form, TableForm):
+        return [_drawn_rows(coder, encoded.form, x), _map_of_rows(coder, x, means), _use_of_latents(kl)]
+    shown = encoded.form.numbers(encoded.valid[rows])
+    return [
+        *_pictures(coder, shown, x, labels, means),
+        _use_of_latents(kl),
+    ]
+
+
+def _pictures(coder: Coder, shown: Tensor, x: Tensor, labels: Tensor | None, means: Tensor) -> list[Section]:
+    """Samples, reconstructions, the map, traversals, and a way from one picture to another."""
+    model = coder.model
+    generator = torch.Generator().manual_seed(coder.seed)
+    classes = model.settings.classes
+    asked = torch.arange(_SHOWN) * classes // _SHOWN if classes else None
+    drawn = model.sample(_SHOWN, generator, asked)
+    pairs = min(_PAIRS, len(x))
+    first = None if labels is None else labels[:pairs]
+    both = torch.cat([x[:pairs], reconstructed(model, x[:pairs], first)])
+    which = telling(model, x, labels, _LATENTS)
+    moved = traversed(model, x[:1], None if labels is None else labels[:1], which, _STEPS)
+    ends = min(5, len(x))
+    ways = interpolated(model, x[:ends], None if labels is None else labels[:ends], _STEPS)
+    return [
+        _pictured("Drawn anew", "What the model expects of latents drawn from its prior.", grid(drawn, 16)),
+        _pictured(
+            "Reconstructions",
+            "Above as the model read them, below what their latents keep.",
+            grid(both, pairs),
+        ),
+        _pictured(
+            "The map of the latents",
+            f"{len(shown)} validation pictures where their latents lie, in the two directions in which they "
+            "vary most.",
+            scattered(shown, plane(means)),
+        ),
+        _pictured(
+            "What single latents mean",
+            f"One picture, and in each row one of the latents that tell most ({', '.join(map(str, which))}), "
+            "moved from -3 to 3.",
+            grid(moved.flatten(0, 1), _STEPS),
+        ),
+        _pictured(
+            "From one to another",
+            "The straight way between the latents of validation pictures.",
+            grid(ways.flatten(0, 1), _STEPS),
+        ),
+    ]
+
+
+def _pictured(title: str, note: str, canvas: Any) -> Section:
+    return Section(title=title, note=note, pictures=[Picture(drawing=as_image(canvas, note))])
+
+
+def _drawn_rows(coder: Coder, form: TableForm, x: Tensor) -> Section:
+    """New rows, and what is kept of real ones."""
+    model, generator = coder.model, torch.Generator().manual_seed(coder.seed)
+    eps = torch.randn(_ROWS, model.settings.latent, generator=generator)
+    drawn = model.likelihood.draw(model.decode(model.prior.draw(eps, model.read, generator)), generator)
+    names = [column.name for column in form.scaling.columns]
+    kept = form.cells(reconstructed(model, x[:_ROWS], None))
+    pairs = [row for both in zip(form.cells(x[:_ROWS]), kept, strict=True) for row in both]
+    marks = ("read", "kept")
+    return Section(
+        title="Rows",
+        note="Drawn anew; and rows of the validation part with what their latents keep of them.",
+        tables=[
+            Table(title="Drawn anew", headings=names, rows=form.cells(drawn)),
+            Table(
+                title="Reconstructions",
+                headings=("", *names),
+                rows=[(marks[place % 2], *row) for place, row in enumerate(pairs)],
+            ),
+        ],
+    )
+
+
+def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
+    """Where rows lie, the strange ones apart."""
+    at = plane(means)
+    strange = scores(coder.model, x, None, coder.generation.samples) > (coder.threshold or 0.0)
+    series = [
+        Series(name=name, xs=at[which, 0].tolist(), ys=at[which, 1].tolist(), joined=False)
+        for name, which in (("usual", ~strange), ("strange", strange))
+    ]
+    drawing = line_chart(
+        series, title="Latents of rows", x_label="first direction", y_label="second direction"
+    )
+    return Section(
+        title="The map of the latents",
+        note="Rows of the validation part in the two directions in which their latents vary most; strange "
+        "are those above the threshold.",
+        pictures=[Picture(drawing=Markup(drawing))],
+    )
+
+
+def _use_of_latents(kl: Tensor) -> Section:
+    """How much each latent tells."""
+    order = kl.argsort(descending=True).tolist()[:40]
+    bars = [(f"latent {place}", float(kl[place])) for place in order]
+    drawing = bar_chart(bars, title="KL of each latent", unit="nats")
+    return Section(
+        title="What the latents tell",
+        note="Nats that each latent tells of a datum, the 40 most telling ones; near 0 it is asleep.",
+        pictures=[Picture(drawing=Markup(drawing))],
+    )

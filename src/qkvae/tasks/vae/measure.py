@@ -1,0 +1,103 @@
+"""What a variational autoencoder tells of data in memory: bounds, latents, ln p(x)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, terms
+from qkvae.metrics.latents import Rates, active_units
+from qkvae.models import VAE
+
+_ROWS = 500  # data judged side by side
+_TOGETHER = 4096  # data times draws that are told at once
+
+
+def _pieces(
+    model: VAE, x: Tensor, labels: Tensor | None, rows: int = _ROWS
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    device = next(model.parameters()).device
+    for begin in range(0, len(x), rows):
+        some = None if labels is None else labels[begin : begin + rows].to(device)
+        yield x[begin : begin + rows].to(device), some
+
+
+@torch.no_grad()
+def bound_figures(
+    model: VAE, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, draws: int
+) -> dict[str, float]:
+    """The negative bound of so many draws, both terms of the ELBO (in nats per datum) and active latents.
+
+    The ε are the same at every call.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rates, means, loss = Rates(), list[Tensor](), 0.0
+    for some, told in _pieces(model, x, labels):
+        eps = torch.randn(draws, len(some), model.settings.latent, generator=generator).to(some.device)
+        found = terms(model, some, eps, told)
+        rates.add(found.log_likelihood, found.kl)
+        if draws > 1:
+            loss -= float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=torch.float64))
+        means.append(posterior_means(model, some, told).cpu())
+    elbo = rates.elbo
+    return {
+        "valid_loss": loss / len(x) if draws > 1 else -elbo,
+        "elbo": elbo,
+        "distortion": rates.distortion,
+        "kl": rates.rate,
+        "active_units": float(active_units(torch.cat(means)).sum()),
+    }
+
+
+@torch.no_grad()
+def posterior_means(
+    model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
+) -> Float[Tensor, "b latent"]:
+    """E_q[z] of each datum; of a hierarchy level by level, each through the means above."""
+    features = model.features(x, labels)
+    return model.posterior.draw(features, features.new_zeros(len(x), model.settings.latent).float())[0]
+
+
+@torch.no_grad()
+def kl_per_dimension(model: VAE, x: Tensor, labels: Tensor | None) -> Float[Tensor, " latents"]:
+    """The mean KL of each latent, of one draw; of a VampPrior one number for the top level."""
+    rates, generator = Rates(), torch.Generator().manual_seed(0)
+    for some, told in _pieces(model, x, labels):
+        eps = torch.randn(1, len(some), model.settings.latent, generator=generator).to(some.device)
+        found = terms(model, some, eps, told)
+        rates.add(found.log_likelihood, found.kl)
+    return rates.kl
+
+
+@torch.no_grad()
+def scores(
+    model: VAE, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, samples: int
+) -> Float[Tensor, " count"]:
+    """−ln p(x) of each datum in nats, by the same draws of ε for all: alone it scores as in company."""
+    generator = torch.Generator().manual_seed(0)
+    eps = torch.randn(samples, 1, model.settings.latent, generator=generator)
+    found: list[Tensor] = []
+    for some, told in _pieces(model, x, labels, max(1, _TOGETHER // samples)):
+        log_w = log_weights(model, some, eps.to(some.device).expand(-1, len(some), -1), told)
+        found.append(-importance_weighted(log_w).cpu())
+    return torch.cat(found)
+
+
+def log_p(
+    model: VAE,
+    x: Float[Tensor, "count *shape"],
+    labels: Int[Tensor, " count"] | None,
+    samples: int,
+    rows: int = _ROWS,
+) -> Float[Tensor, " count"]:
+    """ln p(x) of each datum in nats, by so many draws, of so many data side by side; the same at every
+    call."""
+    generator = torch.Generator(device=next(model.parameters()).device).manual_seed(0)
+    found = [
+        log_likelihood(model, some, samples, generator, told).cpu()
+        for some, told in _pieces(model, x, labels, rows)
+    ]
+    return torch.cat(found)

@@ -1,0 +1,126 @@
+"""What a variational autoencoder is trained to do: raise a bound of ln p(x)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from qkvae.config import Training, Vae
+from qkvae.losses.bounds import doubly_reparameterized, negative_elbo, terms
+from qkvae.models import VAE
+from qkvae.nn.latents import Vamp
+from qkvae.tasks.reading import evenly
+from qkvae.tasks.vae.collapse import advised
+from qkvae.tasks.vae.corpus import Encoded, told_numbers
+from qkvae.tasks.vae.measure import bound_figures
+from qkvae.train.objective import Loss
+
+_WATCHED = 5_000  # validation data that are looked at at each evaluation
+_VALID = 2**31  # stands where batches have their number
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some data, and what the model is told of them."""
+
+    x: Float[Tensor, "b *shape"]
+    labels: Int[Tensor, " b"] | None
+    beta: float
+    """The weight of the KL term."""
+
+    def split(self, count: int) -> list[Batch]:
+        """Cut by rows into at most so many parts."""
+        count = min(count, len(self.x))
+        labels = [None] * count if self.labels is None else self.labels.tensor_split(count)
+        return [Batch(x, y, self.beta) for x, y in zip(self.x.tensor_split(count), labels, strict=True)]
+
+
+class VaeObjective:
+    """The negative ELBO, or the negative importance-weighted bound, per datum in nats."""
+
+    metric = "valid_loss"
+    larger_is_better = False
+
+    def __init__(self, model: VAE, encoded: Encoded, config: Vae) -> None:
+        self.model: nn.Module = model
+        self.vae, self.encoded, self.config = model, encoded, config
+        self.learning, self.training = config.learning, config.training
+        self.counted = f"{encoded.form.noun}s"
+        self.per_epoch = max(1, round(len(encoded.train) / _rows(self.training)))
+        self.watched = torch.from_numpy(evenly(len(encoded.valid), _WATCHED))
+        if isinstance(model.prior.top, Vamp):
+            some = evenly(len(encoded.train), len(model.prior.top.inputs))
+            found = encoded.form.numbers(
+                encoded.train[torch.from_numpy(np.resize(some, len(model.prior.top.inputs)))]
+            )
+            model.prior.top.begin(found)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Batch ``start`` and all after it, every datum once an epoch."""
+        order, known = torch.empty(0), -1
+        for number in itertools.count(start):
+            epoch, place = divmod(number, self.per_epoch)
+            if epoch != known:
+                shuffled = np.random.default_rng([self.training.seed, epoch]).permutation(
+                    len(self.encoded.train)
+                )
+                order, known = torch.from_numpy(shuffled), epoch
+            begin, end = (at * len(order) // self.per_epoch for at in (place, place + 1))
+            yield self._batch(order[begin:end], number)
+
+    def _batch(self, rows: Int[Tensor, " b"], number: int) -> Batch:
+        labels = self.encoded.train_labels
+        return Batch(
+            told_numbers(
+                self.encoded.form,
+                self.encoded.train.index_select(0, rows),
+                self.config,
+                (self.training.seed, number),
+            ),
+            None if labels is None else labels[rows],
+            self.learning.beta_at(number / self.per_epoch),
+        )
+
+    def parts(self, batch: Batch, count: int) -> list[Batch]:
+        """The batch cut by rows."""
+        return [batch] if count == 1 else batch.split(count)
+
+    def size(self, batch: Batch) -> int:
+        """Data in a batch."""
+        return len(batch.x)
+
+    def loss(self, batch: Batch) -> Loss:
+        """The loss of a batch, with its gradient."""
+        device = next(self.vae.parameters()).device
+        x = batch.x.to(device)
+        labels = None if batch.labels is None else batch.labels.to(device)
+        eps = torch.randn(self.learning.draws, len(x), self.vae.settings.latent, device=device)
+        if self.learning.bound == "iwae":
+            total = -doubly_reparameterized(self.vae, x, eps, labels).sum()
+            return Loss(total, total.detach(), len(x))
+        found = terms(self.vae, x, eps, labels)
+        total = negative_elbo(found, batch.beta, self.learning.free_nats)
+        return Loss(total, -found.elbo.detach().sum(), len(x))
+
+    def validate(self) -> dict[str, float]:
+        """The bound that is trained, both terms of the ELBO and the active latents, on validation data: on
+        all of them, or where they are many on some evenly spread; drawn as 0 or 1 once and for all."""
+        encoded, labels = self.encoded, self.encoded.valid_labels
+        seed = (self.training.seed, _VALID)
+        x = told_numbers(encoded.form, encoded.valid[self.watched], self.config, seed)
+        draws = self.learning.draws if self.learning.bound == "iwae" else 1
+        return bound_figures(self.vae, x, None if labels is None else labels[self.watched], draws)
+
+    def advice(self, figures: dict[str, float]) -> str | None:
+        """What a person should do about what was found; nothing of a run that is well."""
+        return advised(figures, self.config)
+
+
+def _rows(training: Training) -> int:
+    return max(1, training.batch_tokens // training.accumulate)

@@ -1,0 +1,223 @@
+"""What runs do beside telling scores: new data, reconstructions, ways through the latents, the latents."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from qkvae.config.names import many, nearest
+from qkvae.config.tasks.vae import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
+from qkvae.inspect.mosaic import grid, png
+from qkvae.run import Run
+from qkvae.run.atomic import replacing
+from qkvae.tasks.arrays import SUFFIXES, refuse_output, write_arrays
+from qkvae.tasks.uses import Output
+from qkvae.tasks.vae.coder import Coder
+from qkvae.tasks.vae.corpus import Part_
+from qkvae.tasks.vae.drawing import interpolated, reconstructed, telling, traversed
+from qkvae.tasks.vae.forms import TableForm
+from qkvae.tasks.vae.measure import posterior_means
+
+_SAMPLES = 64
+_MOST_SHOWN = 400  # pictures in one grid
+_LATENTS = 10  # rows of a traversal
+_ROWS = 500  # data encoded side by side
+
+
+def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output: Output) -> None:
+    """New data: as many as the first input says.
+
+    Raises:
+        ValueError: the input is no number; a label that the run does not know.
+    """
+    coder = Coder.from_run(run)
+    count = _count(next(iter(groups), []))
+    _refuse_png(coder, asked.png, output)
+    generator = torch.Generator().manual_seed(coder.seed if asked.seed is None else asked.seed)
+    model, labels = coder.model, _label(coder, asked.like)
+    if labels is not None:
+        labels = labels[torch.arange(count) * len(labels) // count]
+    with torch.no_grad():
+        eps = torch.randn(count, model.settings.latent, generator=generator)
+        told = model.decode(model.prior.draw(eps, model.read, generator), labels)
+        drawn = (asked.drawn or ("data" if isinstance(coder.form, TableForm) else "mean")) == "data"
+        found = model.likelihood.draw(told, generator) if drawn else model.likelihood.mean(told)
+    _show(coder, found, None, asked.png, output)
+
+
+def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output: Output) -> None:
+    """Each datum, and below it what its latents keep."""
+    coder = Coder.from_run(run)
+    _refuse_png(coder, asked.png, output)
+    part = _inputs(coder, groups, 1, output)
+    x, labels = coder.numbers(part), coder.classes(part)
+    both = torch.stack([x, reconstructed(coder.model, x, labels)], 1)
+    if isinstance(coder.form, TableForm):
+        _show(coder, both.flatten(0, 1), None, asked.png, output)
+        return
+    columns = min(16, len(x))
+    rows = [piece.transpose(0, 1).flatten(0, 1) for piece in both.split(columns)]
+    if len(rows[-1]) < len(rows[0]) and len(rows) > 1:  # the last row is filled with white
+        white = torch.ones(columns - len(rows[-1]) // 2, *x.shape[1:])
+        rows[-1] = torch.cat([torch.cat([half, white]) for half in rows[-1].chunk(2)])
+    _show(coder, torch.cat(rows), columns, asked.png, output)
+
+
+def interpolate(run: Run, asked: Interpolating, groups: Iterable[list[str]], output: Output) -> None:
+    """The way through the latents from each datum to the next."""
+    coder = Coder.from_run(run)
+    _refuse_png(coder, asked.png, output)
+    part = _inputs(coder, groups, 2, output)
+    ways = interpolated(coder.model, coder.numbers(part), coder.classes(part), asked.count_or_default)
+    _show(coder, ways.flatten(0, 1), asked.count_or_default, asked.png, output)
+
+
+def traverse(run: Run, asked: Traversing, groups: Iterable[list[str]], output: Output) -> None:
+    """Each of the latents that tell most of a datum, moved from -3 to 3."""
+    coder = Coder.from_run(run)
+    _refuse_png(coder, asked.png, output)
+    part = _inputs(coder, groups, 1, output).select([0])
+    x, labels = coder.numbers(part), coder.classes(part)
+    which = telling(coder.model, x, labels, min(_LATENTS, coder.model.settings.latent))
+    moved = traversed(coder.model, x, labels, which, asked.count_or_default)
+    output.say(f"latents from top to bottom: {', '.join(map(str, which))}")
+    _show(coder, moved.flatten(0, 1), asked.count_or_default, asked.png, output)
+
+
+def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Output) -> None:
+    """The means of the latents of every datum, as an array or as JSON lines."""
+    out = None if asked.out is None else Path(asked.out)
+    refuse_output(out, SUFFIXES, "vector", output)
+    coder = Coder.from_run(run)
+    part = _inputs(coder, groups, 1, output)
+    x, labels = coder.numbers(part), coder.classes(part)
+    found: list[Tensor] = []
+    for begin in range(0, len(x), _ROWS):
+        told = None if labels is None else labels[begin : begin + _ROWS]
+        found.append(posterior_means(coder.model, x[begin : begin + _ROWS], told))
+    vectors = torch.cat(found).numpy()
+    if output.json:
+        for place, vector in enumerate(vectors):
+            output.record({"source": coder.form.where(part, place), "vector": vector.tolist()})
+    else:
+        write_arrays({"vectors": vectors}, out, output)
+
+
+def score(run: Run, asked: Scoring, groups: Iterable[list[str]], output: Output) -> None:
+    """A line of row and score for every datum; above the threshold, which is told, it is strange."""
+    coder = Coder.from_run(run)
+    part = _inputs(coder, groups, 1, output, asked.ignore)
+    scores = coder.scores(part, asked.samples)
+    threshold = coder.threshold
+    if not output.json:
+        output.put("row,score")
+    for place, value in enumerate(scores.tolist()):
+        where = coder.form.where(part, place)
+        if output.json:
+            strange = None if threshold is None else value > threshold
+            output.record({"row": where, "score": value, "strange": strange})
+        else:
+            output.put(f"{_cell(where)},{value:.6g}")
+    if told := coder.said_of_threshold():
+        above = int((scores > (threshold or 0.0)).sum())
+        output.say(f"{told}; here {above:,} of {len(scores):,} are")
+
+
+def _inputs(
+    coder: Coder, groups: Iterable[list[str]], fewest: int, output: Output, ignore: tuple[str, ...] = ()
+) -> Part_:
+    """The data of all inputs; what was handled is said.
+
+    Raises:
+        ValueError: there are too few.
+    """
+    paths = [path for lines in groups for path in lines if path.strip()]
+    if not paths:
+        raise ValueError("there is no input: give the path of a picture, a folder or a table")
+    part = coder.read(paths, ignore)
+    for note in (*part.notes, *coder.form.notes(part)):
+        output.say(f"note: {note}")
+    if len(part) < fewest:
+        raise ValueError(
+            f"{many(len(part), coder.form.noun)}, but at least {fewest} are needed: give more paths"
+        )
+    return part
+
+
+def _count(lines: list[str]) -> int:
+    if not lines:
+        return _SAMPLES
+    if len(lines) > 1 or not lines[0].strip().isdecimal() or not int(lines[0]):
+        raise ValueError(f'--sample needs a number, such as --sample 64, but got "{" ".join(lines)[:60]}"')
+    return int(lines[0])
+
+
+def _label(coder: Coder, like: str | None) -> Tensor | None:
+    """The class asked for, or all in turn."""
+    if coder.labels is None:
+        if like is not None:
+            raise ValueError(f"--like {like} has no effect on a run that was told no labels: leave it out")
+        return None
+    if like is None:
+        return torch.arange(len(coder.labels.names))
+    if like not in coder.labels.names:
+        raise ValueError(f"--like {like}: the run knows no such label, {nearest(like, coder.labels.names)}")
+    return torch.tensor([coder.labels.names.index(like)])
+
+
+def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
+    """Refuse a picture where it cannot be.
+
+    Raises:
+        ValueError: of rows of a table, or to a terminal, or as JSON.
+        FileNotFoundError: its folder is not there.
+    """
+    if isinstance(coder.form, TableForm):
+        if path is not None:
+            raise ValueError(f"--png {path} has no effect on rows, which are told as a table: leave it out")
+    elif output.json:
+        raise ValueError("--json has no effect on pictures: leave it out")
+    elif path is None and output.binary() is None:
+        raise ValueError("a picture is binary and no text for a terminal: add --png grid.png, or > grid.png")
+    elif path is not None and not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"{Path(path).parent} is no folder: make it, or choose another --png")
+
+
+def _show(
+    coder: Coder, data: Float[Tensor, "count *shape"], columns: int | None, path: str | None, output: Output
+) -> None:
+    """Pictures as one PNG, rows as a table."""
+    if isinstance(coder.form, TableForm):
+        names = [column.name for column in coder.form.scaling.columns]
+        rows = coder.form.cells(data)
+        if output.json:
+            for row in rows:
+                output.record(dict(zip(names, row, strict=True)))
+            return
+        for row in (names, *rows):
+            output.put(",".join(map(_cell, row)))
+        return
+    if len(data) > _MOST_SHOWN and columns is None:
+        columns = 32
+    content = png(grid(data, columns))
+    if path is None:
+        stream = output.binary()
+        assert stream is not None
+        stream.write(content)
+        return
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
+    output.say(f"{many(len(data), 'picture')} in {path}")
+
+
+def _cell(text: str) -> str:
+    """A cell of a CSV file, quoted where it must be."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow([text])
+    return stream.getvalue()
