@@ -25,6 +25,13 @@ _KEPT = (
     "length",
     "separator",
     "kind",
+    "picture",
+    "folder",
+    "size",
+    "channels",
+    "fit",
+    "most_pixels",
+    "unreadable",
 )
 """Settings of ``data`` that decide what is read, as far as a task has them."""
 

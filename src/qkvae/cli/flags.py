@@ -1,8 +1,8 @@
 """Config dataclasses as flags of the command line, built once from their fields and the sentence under each.
 
-``training``, ``data``, ``learning`` and ``saving`` lose their name (``--minutes``), the others keep it
-(``--optimizer.lr``), and the block that a model repeats is part of the model (``--model.dim``).  Only what
-was typed is handed on, so that it can be laid over a recipe.
+``training``, ``data``, ``augmentation``, ``learning`` and ``saving`` lose their name (``--minutes``), the
+others keep it (``--optimizer.lr``), and a model's block and patches are part of it (``--model.dim``).  Only
+what was typed is handed on, so that it can be laid over a recipe.
 """
 
 from __future__ import annotations
@@ -23,14 +23,22 @@ from qkvae.config import TASKS
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
-UNNAMED = ("data", "learning", "start", "training", "saving", "block")
+UNNAMED = ("data", "augmentation", "learning", "start", "training", "saving", "block", "patches")
 """Groups whose fields are typed without the group's name."""
+
+_GROUPS = ("training", *UNNAMED[:4], "model", "optimizer", "saving", "generation")
+"""The order in which the help shows the groups."""
 
 DERIVED = (
     ("model", "vocab"),
     ("model", "marks"),
     ("model", "segments"),
     ("model", "head", "count"),
+    ("model", "shape"),
+    ("model", "classes"),
+    ("model", "categories"),
+    ("model", "patches", "size"),
+    ("model", "patches", "channels"),
     ("data", "paths"),
 )
 """Fields that no flag sets: they come from the data, or are the command's arguments."""
@@ -177,6 +185,5 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 def _group(flag: Flag) -> Group:
     if len(flag.path) == 1:
         return Group("Settings", help="Those of the run if not given.", sort_key=10)
-    order = ("training", "data", "learning", "start", "model", "optimizer", "saving", "generation")
-    first = flag.path[0]
-    return Group(first.capitalize(), sort_key=10 + (order.index(first) if first in order else len(order)))
+    first, last = flag.path[0], len(_GROUPS)
+    return Group(first.capitalize(), sort_key=10 + (_GROUPS.index(first) if first in _GROUPS else last))

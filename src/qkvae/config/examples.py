@@ -30,6 +30,20 @@ qkvae train question-answering questions.jsonl --max-length 384 --overlap 128 --
 qkvae train feature-extraction --minutes 3 --out runs/demo
 qkvae train feature-extraction pairs.tsv --text first --pair second --label score --out runs/alike
 qkvae train feature-extraction train.en train.de --group 128 --minutes 10 --out runs/both""",
+    "image-classification": """\
+qkvae train image-classification --minutes 2 --out runs/digits
+qkvae train image-classification photos/ --minutes 60 --flip 0.5 --out runs/photos
+qkvae train image-classification train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz --out runs/mine
+qkvae train image-classification photos/ --from runs/masked --out runs/tuned""",
+    "masked-image-modeling": """\
+qkvae train masked-image-modeling --minutes 2 --out runs/masked-digits
+qkvae train masked-image-modeling photos/ --size 64 --minutes 60 --out runs/masked""",
+    "signal-classification": """\
+qkvae train signal-classification --minutes 2 --out runs/waves
+qkvae train signal-classification beats.csv --label rhythm --minutes 10 --out runs/beats""",
+    "video-classification": """\
+qkvae train video-classification --minutes 5 --out runs/moving
+qkvae train video-classification clips.npz --model.patch 2 8 8 --minutes 30 --out runs/clips""",
 }
 """Below `qkvae train TASK --help`."""
 
@@ -52,5 +66,14 @@ qkvae data check question-answering questions.jsonl --json""",
     "feature-extraction": """\
 qkvae data check feature-extraction pairs.tsv --text first --pair second --label score
 qkvae data check feature-extraction train.en train.de --json""",
+    "image-classification": """\
+qkvae data check image-classification photos/ --valid held-out/
+qkvae data check image-classification pictures.csv --picture file --label species --json""",
+    "masked-image-modeling": """\
+qkvae data check masked-image-modeling photos/ --size 64""",
+    "signal-classification": """\
+qkvae data check signal-classification beats.csv --label rhythm""",
+    "video-classification": """\
+qkvae data check video-classification clips.npz""",
 }
 """Below `qkvae data check TASK --help`."""

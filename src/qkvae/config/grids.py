@@ -22,7 +22,7 @@ class Patches:
     """Numbers at each place of the grid: 1 for grey, 3 for colour; it comes from the data, never typed."""
 
     patch: tuple[int, ...] = (4,)
-    """Places along each side of a patch: one number for every axis, or one for each."""
+    """Places along each side of a patch: one number for every axis, or one for each; by the size if none."""
 
     embedding: Literal["linear", "stem"] = "linear"
     """A patch becomes a token by one linear map, or by a few small convolutions that look over its edge."""
@@ -33,8 +33,6 @@ class Patches:
         for name, numbers in (("size", self.size), ("patch", self.patch)):
             if any(number < 1 for number in numbers):
                 raise ValueError(f"{name} is {_by(numbers)}, but each number must be at least 1")
-        if not self.patch:
-            raise ValueError("patch has no number: give one for every axis, or one for each")
         if self.size:
             grid_of(self.size, self.patch_of(len(self.size)))
 
@@ -45,8 +43,10 @@ class Patches:
         ((4, 4), (2, 8, 8))
 
         Raises:
-            ValueError: it was given for another number of axes.
+            ValueError: it was given for another number of axes, or not at all.
         """
+        if not self.patch:
+            raise ValueError("patch has no number: give one for every axis, or one for each")
         if len(self.patch) not in (1, axes):
             raise ValueError(
                 f"patch is {_by(self.patch)}, for {len(self.patch)} axes, but the data have {axes}: give one "
@@ -85,6 +85,22 @@ class Patches:
         48
         """
         return self.channels * math.prod(self.sides)
+
+
+def usual_patch(size: tuple[int, ...]) -> tuple[int, ...]:
+    """A patch for data of this size where none is asked for: along each axis 2, 4, 8 or 16 places, the longer
+    the more, or the divisor of the side that is nearest to that.
+
+    >>> usual_patch((8, 8)), usual_patch((28, 32)), usual_patch((30, 224))
+    ((2, 2), (4, 4), (5, 16))
+    """
+    return tuple(map(_usual_side, size))
+
+
+def _usual_side(side: int) -> int:
+    wanted = 2 if side <= 16 else 4 if side <= 40 else 8 if side <= 128 else 16
+    divisors = [part for part in range(max(1, wanted // 2), 2 * wanted + 1) if side % part == 0]
+    return min(divisors, key=lambda part: (abs(part - wanted), -part), default=wanted)
 
 
 def grid_of(size: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
@@ -211,7 +227,7 @@ class MaskedImage:
                 "patches.embedding is stem, which looks over a patch's edge and would see what is hidden: "
                 "choose linear"
             )
-        if self.target == "normalised" and self.patches.numbers == 1:
+        if self.target == "normalised" and self.patches.size and self.patches.numbers == 1:
             raise ValueError(
                 "target is normalised, but a patch holds 1 number, which has no deviation: choose pixels, or "
                 "a larger patch"

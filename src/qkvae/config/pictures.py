@@ -82,6 +82,45 @@ class PictureData:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignalData:
+    """Where the signals are."""
+
+    paths: tuple[str, ...] = ()
+    """Tables (.csv .tsv .jsonl .parquet) with a signal in every row, .npz, .npy or idx; embedded data if
+    none."""
+
+    valid: tuple[str, ...] = ()
+    """Likewise, to validate on; a part split off by hash if none."""
+
+    picture: str | None = None
+    """Name of the array that holds the data, in an .npz."""
+
+    label: str | None = None
+    """Column of the labels, by name or by number from 0, or name of their array in an .npz."""
+
+    valid_fraction: float | None = None
+    """Part split off for validation, 10,000 examples at most, by hash of the example; 0.1 if not given."""
+
+    def __post_init__(self) -> None:
+        checks.above_zero(self, "valid_fraction")
+        checks.fraction(self, "valid_fraction")
+        checks.in_effect(self, "valid_fraction", "valid", ())
+
+    @property
+    def valid_fraction_or_default(self) -> float:
+        """The part that is split off for validation if ``valid`` is not given."""
+        return 0.1 if self.valid_fraction is None else self.valid_fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipData(SignalData):
+    """Where the clips are."""
+
+    paths: tuple[str, ...] = ()
+    """Arrays [count, frames, height, width] or with channels: .npz, .npy or idx; embedded data if none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """How pictures are varied while training, anew at every step; 0 leaves a thing as it is."""
 

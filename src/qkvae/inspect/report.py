@@ -79,7 +79,8 @@ def report(facts: ReportFacts) -> str:
     )
 
 
-_COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs")  # what trainings learn from
+_COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs", "pictures", "signals", "clips")
+"""What trainings learn from."""
 
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -87,6 +88,12 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         "nats",
         (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, −ln p alone")),
     ),
+    (
+        "Both terms of the bound, on the validation part",
+        "nats",
+        (("distortion", "distortion, −ln p(x | z)"), ("kl", "KL of the latents")),
+    ),
+    ("Active latents", "latents", (("active_units", "active latents"),)),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
     (
         "Right on the validation part",

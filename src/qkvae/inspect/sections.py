@@ -19,6 +19,9 @@ class Sample:
     right: bool = False
     """Whether the answer is the known one."""
 
+    drawing: Markup | None = None
+    """What it looks like, where it is no text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

@@ -1,6 +1,6 @@
 """What training minimises, in nats, summed; whoever averages says over what."""
 
-from qkvae.losses.answers import classes, contrastive, many_labels, numbers, span
+from qkvae.losses.answers import classes, contrastive, many_labels, mixed_classes, numbers, span
 from qkvae.losses.patches import masked_patches
 from qkvae.losses.tokens import (
     consistent_cross_entropy,
@@ -17,6 +17,7 @@ __all__ = [
     "many_labels",
     "masked_patches",
     "masked_words",
+    "mixed_classes",
     "numbers",
     "projected_cross_entropy",
     "span",

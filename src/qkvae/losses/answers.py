@@ -43,6 +43,29 @@ def classes(
     return F.cross_entropy(logits.float(), labels, weights, reduction="sum", label_smoothing=smoothing)
 
 
+def mixed_classes(
+    logits: Float[Tensor, "b classes"],
+    labels: Int[Tensor, " b"],
+    others: Int[Tensor, " b"],
+    share: Float[Tensor, " b"],
+    weights: Float[Tensor, " classes"] | None = None,
+    smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Σ λ ℓ(own label) + (1 − λ) ℓ(the other's): `classes` of examples that were blended, or stuck together.
+
+    Zhang et al. 2018, arXiv:1710.09412, equation 2: the cross-entropy is linear in its target.
+
+    >>> logits, own = torch.tensor([[0.0, 1.0]]), torch.tensor([0])
+    >>> mixed_classes(logits, own, 1 - own, torch.tensor([0.25])), 0.25 * 1.3133 + 0.75 * 0.3133
+    (tensor(0.5633), 0.5633)
+    """
+    parts = [
+        F.cross_entropy(logits.float(), each, weights, reduction="none", label_smoothing=smoothing)
+        for each in (labels, others)
+    ]
+    return torch.lerp(parts[1], parts[0], share).sum()
+
+
 def many_labels(
     logits: Float[Tensor, "b classes"],
     labels: Float[Tensor, "b classes"],

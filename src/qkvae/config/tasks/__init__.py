@@ -2,11 +2,15 @@
 
 from qkvae.config.tasks.feature_extraction import Comparing, FeatureExtraction, Likeness, SimilarityData
 from qkvae.config.tasks.fill_mask import Filling, FillMask, Masking, PassageData
+from qkvae.config.tasks.image_classification import GridLearning, ImageClassification
+from qkvae.config.tasks.masked_image_modeling import MaskedImageModeling, PatchMasking, Reconstructing
 from qkvae.config.tasks.question_answering import Answering, QuestionAnswering, QuestionData
+from qkvae.config.tasks.signal_classification import SignalClassification
 from qkvae.config.tasks.text_classification import Choosing, LabelledData, Learning, TextClassification
 from qkvae.config.tasks.text_generation import TextData, TextGeneration, Writing
 from qkvae.config.tasks.translation import Translation, TranslationData
 from qkvae.config.tasks.vae import Inference, LatentData, Telling, Vae
+from qkvae.config.tasks.video_classification import VideoClassification
 
 TaskConfig = (
     Translation
@@ -15,6 +19,8 @@ TaskConfig = (
     | TextClassification
     | QuestionAnswering
     | FeatureExtraction
+    | ImageClassification
+    | MaskedImageModeling
     | Vae
 )
 """The settings of a run of any task."""
@@ -26,6 +32,9 @@ TASKS: dict[str, type[TaskConfig]] = {
     "text-classification": TextClassification,
     "question-answering": QuestionAnswering,
     "feature-extraction": FeatureExtraction,
+    "image-classification": ImageClassification,
+    "signal-classification": SignalClassification,
+    "video-classification": VideoClassification,
     "vae": Vae,
 }
 """The tasks by their names, which are the field's own."""
@@ -38,15 +47,21 @@ __all__ = [
     "FeatureExtraction",
     "FillMask",
     "Filling",
+    "GridLearning",
+    "ImageClassification",
     "Inference",
     "LabelledData",
     "LatentData",
     "Learning",
     "Likeness",
+    "MaskedImageModeling",
     "Masking",
     "PassageData",
+    "PatchMasking",
     "QuestionAnswering",
     "QuestionData",
+    "Reconstructing",
+    "SignalClassification",
     "SimilarityData",
     "TaskConfig",
     "Telling",
@@ -56,5 +71,6 @@ __all__ = [
     "Translation",
     "TranslationData",
     "Vae",
+    "VideoClassification",
     "Writing",
 ]

@@ -1,0 +1,36 @@
+"""What a classifier is worth on pictures whose labels are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qkvae.data.pictures import Pictures
+from qkvae.tasks.grids import kind_of
+from qkvae.tasks.image_classification.classifier import GridClassifier
+from qkvae.tasks.label_figures import better, by_class, figures, targets
+
+
+def evaluate(classifier: GridClassifier, examples: Pictures) -> dict[str, Any]:
+    """`figures`, of each class its F₁ and as what its examples were taken, and how many examples there are.
+
+    Raises:
+        ValueError: a label that the run does not know; a size or channels that it cannot read.
+    """
+    labels, noun = classifier.labels, kind_of(classifier.data).noun
+    known, told = targets(labels, examples), classifier.read(examples)
+    found = {**figures(labels, known, told), f"{noun}s": len(examples)}
+    return found | by_class(labels, known, told)
+
+
+def compare(
+    first: GridClassifier, second: GridClassifier, examples: Pictures, samples: int = 1000
+) -> dict[str, Any]:
+    """Which of two classifiers is better on these examples.
+
+    Raises:
+        ValueError: what `better` and `evaluate` raise.
+    """
+    one, other = (
+        (each.labels, targets(each.labels, examples), each.read(examples)) for each in (first, second)
+    )
+    return better(one, other, samples)
