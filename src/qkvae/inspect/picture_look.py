@@ -70,12 +70,15 @@ def _told(drawing: Canvas, told: Sequence[tuple[str, float, int]], title: str) -
 
 
 def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, axes: int) -> Section:
+    drawings = {name: heated(drawing, each, axes) for name, each in maps.items()}
     return Section(
         title=f"What decided for “{best}”",
         note="Yellow is much, blue is little, each map on a scale of its own. Occlusion is measured: how "
         "much less probable the class is when a patch is covered. The others are quicker guesses at it.",
         pictures=[
-            Picture(drawing=_shown({name: heated(drawing, each, axes)})) for name, each in maps.items()
+            Picture(
+                drawing=_shown({name: heated(drawing, each, axes) for name, each in maps.items()}, wide=True)
+            )
         ],
     )
 
@@ -143,11 +146,11 @@ def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
     )
 
 
-def _shown(drawings: Mapping[str, Canvas], title: str = "") -> Markup:
-    """Drawings side by side, each with its name below."""
+def _shown(drawings: Mapping[str, Canvas], title: str = "", wide: bool = False) -> Markup:
+    """Drawings side by side, each with its name below; wide: over the whole page."""
     parts = [
         f"<figure>{inline(each, name)}<figcaption>{escape(name)}</figcaption></figure>"
         for name, each in drawings.items()
     ]
     head = f"<h3>{escape(title)}</h3>" if title else ""
-    return Markup(f'{head}<div class="maps">{"".join(parts)}</div>')
+    return Markup(f'{head}<div class="maps{" all" * wide}">{"".join(parts)}</div>')

@@ -77,6 +77,16 @@ def heated(drawing: Canvas, found: Tensor, axes: int, strength: float = 0.6) -> 
     return made
 
 
+def enlarged(drawing: Canvas, side: int) -> Canvas:
+    """Every pixel as a square of so many that the shorter side has ``side`` pixels, about; never smaller.
+
+    >>> enlarged(np.zeros((8, 8, 3), np.uint8), 224).shape
+    (224, 224, 3)
+    """
+    times = max(1, round(side / min(drawing.shape[:2])))
+    return drawing.repeat(times, 0).repeat(times, 1)
+
+
 def inline(drawing: Canvas, title: str) -> Markup:
     """An image element with its content inside."""
     small = Image.fromarray(drawing)

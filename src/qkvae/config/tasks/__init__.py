@@ -33,6 +33,7 @@ TASKS: dict[str, type[TaskConfig]] = {
     "question-answering": QuestionAnswering,
     "feature-extraction": FeatureExtraction,
     "image-classification": ImageClassification,
+    "masked-image-modeling": MaskedImageModeling,
     "signal-classification": SignalClassification,
     "video-classification": VideoClassification,
     "vae": Vae,

@@ -58,7 +58,7 @@ class ImageClassification:
     learning: GridLearning = field(default_factory=GridLearning)
     """How labels are learned."""
 
-    model: Vision = field(default_factory=lambda: small_vision(128, 6))
+    model: Vision = field(default_factory=lambda: small_vision(96, 6))
     """The model."""
 
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=2e-3))

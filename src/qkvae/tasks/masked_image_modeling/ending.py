@@ -1,0 +1,84 @@
+"""After the last step: measure, and write the report and the model card."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from qkvae.data.pictures import Pictures
+from qkvae.inspect.sections import Sample, Section
+from qkvae.inspect.sections_page import SectionsPage
+from qkvae.inspect.thumbnails import inline, side_by_side
+from qkvae.run import Run
+from qkvae.tasks.ending import Ending, tell_figures, write_pages
+from qkvae.tasks.grids import GridCorpus, asked
+from qkvae.tasks.masked_image_modeling.evaluate import evaluate
+from qkvae.tasks.masked_image_modeling.teller import Teller
+from qkvae.train.progress import Reporter
+
+_SHOWN = 12
+_PARTS = (0.1, 0.25, 0.5, 0.75)  # of the patches that are seen, on the page of one picture
+_LIMITS = (
+    "What it tells of a hidden place is likely, not true: nobody knows what is really there.",
+    "It is made to be trained further, with --from, for a task with labels.",
+    "It repeats whatever bias its data holds.",
+)
+
+
+def finish(run: Run, corpus: GridCorpus, reporter: Reporter) -> None:
+    """Judge the weights that the run keeps, and write everything that people read."""
+    teller, valid = Teller.from_run(run), corpus.valid
+    found = evaluate(teller, valid)
+    count = found.pop("pictures")
+    shown = tell_figures(run, reporter, found, count, "picture")
+    some = valid.select(range(min(_SHOWN, len(valid))))
+    note = f"{teller.seen:.0%} of the patches are seen; the rest is told. Pictures of the validation part."
+    ending = Ending(
+        shown=shown,
+        sections=[
+            Section(title="What was told of hidden patches", note=note, samples=_samples(teller, some))
+        ],
+        does="Tells hidden parts of pictures",
+        example=valid.where(0) if valid.names else "some.png",
+        limits=_LIMITS,
+        split="split off by hash of the picture",
+        examples=(len(corpus.train), len(valid)),
+        parameters=sum(p.numel() for p in teller.model.parameters()),
+        figures=found,
+        where=f"{count} validation pictures",
+    )
+    write_pages(run, ending)
+
+
+def look(teller: Teller, path: str, name: str) -> SectionsPage:
+    """A page with what is told of the first picture of a file, the more of it is seen.
+
+    Raises:
+        ValueError, FileNotFoundError: there is no such file, or it cannot be read.
+    """
+    if not path.strip():
+        raise ValueError("there is nothing to look at: give the path of a picture")
+    one = asked(teller.data, teller.form, path.strip()).select([0])
+    samples = [sample for seen in _PARTS for sample in _samples(teller, one, seen)]
+    section = Section(title="The more is seen, the more is told", samples=samples)
+    size = " × ".join(map(str, teller.form.size))
+    note = f"Read at {size}; the same patches are hidden each time, and more."
+    return SectionsPage(run=name, title=path.strip(), note=note, sections=[section])
+
+
+def _samples(teller: Teller, pictures: Pictures, seen: float | None = None) -> list[Sample]:
+    """What was seen, what was told and what is true, side by side."""
+    told_of: list[Any] = [
+        (told, row) for told in teller.tell(pictures, seen) for row in range(len(told.losses))
+    ]
+    return [
+        Sample(
+            drawing=inline(side_by_side(told.drawn(row)), "seen, told, true"),
+            parts=(
+                ("is", pictures.where(place)),
+                ("seen", f"{seen or teller.seen:.0%}"),
+                ("loss", f"{float(told.losses[row]):.4f}"),
+            ),
+        )
+        for place, (told, row) in zip(itertools.count(), told_of, strict=False)
+    ]
