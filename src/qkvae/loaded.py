@@ -6,6 +6,7 @@ What only one verb needs is imported when it is called: translating a sentence s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -78,13 +79,17 @@ class LoadedRun:
         """Every figure on a test set; ``notes``: what was handled in reading it.
 
         Args:
-            columns: of a table, by name or number, as the task names them: ``source``, ``target``.
+            columns: of a table, by name or number, as the task names them: ``source``, ``target``; and
+                settings of ``generation`` by which is measured, such as ``samples``.
 
         Raises:
             ValueError: the data cannot be used, or the task has no such column.
         """
-        data = data_settings(self.run.task, paths, columns)
-        return self.task.evaluate(self.answerer, self.config, data)
+        known = to_dict(self.config.generation)
+        measured = {name: value for name, value in columns.items() if name in known and value is not None}
+        config = replace(self.config, generation=replace(self.config.generation, **measured))
+        rest = {name: value for name, value in columns.items() if name not in measured}
+        return self.task.evaluate(self.answerer, config, data_settings(self.run.task, paths, rest))
 
     @property
     def embedder(self) -> Embedder:

@@ -27,4 +27,4 @@ def binarized(chances: Float[Tensor, "*shape"], seed: Sequence[int]) -> Float[Te
     count = chances.numel()
     raw = np.random.SFC64(list(seed)).random_raw(-(-count // 4))
     draws = torch.from_numpy(raw.view(np.uint16)[:count].astype(np.float32)).view(chances.shape)
-    return torch.gt(chances.cpu() * _STEPS, draws).to(chances)
+    return (chances.cpu() * _STEPS).gt_(draws).to(chances.device)

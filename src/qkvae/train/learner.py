@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qkvae.config import Optimizer, Training
 from qkvae.train.average import make_average
+from qkvae.train.buffers import Buffers
 from qkvae.train.device import Machine
 from qkvae.train.interrupt import Interruption
 from qkvae.train.memory import give_back, ran_out
@@ -51,6 +52,7 @@ class Learner:
         self.machine, self.reporter, self.processes = machine, reporter, processes
         model = objective.model.to(machine.device)
         self.weights = Weights(model, machine.precision)
+        self.buffers = Buffers(model)
         self.optimizers = Optimizers(optimizer, model, self.weights.masters)
         kind = training.average if processes.leads else "none"
         self.average = make_average(kind, self.weights.masters)
@@ -91,6 +93,7 @@ class Learner:
             )
         self.optimizers.step(self.rate(plan, step))
         self.weights.publish()
+        self.buffers.follow(step, _seed(self.training.seed, step, 0), self.processes)
         if self.average is not None:
             self.average.update(self.weights.masters, plan.at(step + 1))
         return total / tokens, tokens
@@ -110,7 +113,8 @@ class Learner:
     def _gradient(self, together: list[Any], step: int) -> float:
         """The gradient of the batches' summed loss, and its value; in smaller parts where memory is short."""
         while True:
-            torch.manual_seed(_seed(self.training.seed, step, self.processes.rank))
+            self.buffers.forget()
+            self._draw_from(_seed(self.training.seed, step, self.processes.rank))
             try:
                 return sum(self._backward(batch) for batch in together)
             except (RuntimeError, MemoryError) as error:
@@ -130,6 +134,13 @@ class Learner:
                 "many tokens as before"
             )
 
+    def _draw_from(self, seed: int) -> None:
+        """All randomness of a step follows from this seed."""
+        if self.machine.device == "cpu":
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed notes a stack for each accelerator
+        else:
+            torch.manual_seed(seed)
+
     def _backward(self, batch: Any) -> float:
         """Add the gradient of the summed loss of this process's share, part by part; the value."""
         total = 0.0
@@ -145,6 +156,7 @@ class Learner:
         tensors = {f"weights.{name}": w for name, w in self.weights.masters.items()} | self.optimizers.state()
         averaged, progress = ({}, None) if self.average is None else self.average.state()
         tensors |= {f"average.{name}": w for name, w in averaged.items()}
+        tensors |= {f"buffers.{name}": b for name, b in self.buffers.state().items()}
         facts = {"average_progress": progress, "splits": self.splits}
         return {name: t.detach() for name, t in tensors.items()}, facts
 
@@ -156,6 +168,7 @@ class Learner:
             return {n.removeprefix(prefix): t.to(device) for n, t in tensors.items() if n.startswith(prefix)}
 
         self.weights.load(named("weights."))
+        self.buffers.load(named("buffers."))
         self.optimizers.load_state(
             {n: t.to(device) for n, t in tensors.items() if n.startswith("optimizer.")}
         )
@@ -164,8 +177,9 @@ class Learner:
         self.splits = facts["splits"]
 
     def begin_alike(self) -> None:
-        """The first process's weights are everybody's: processors that differ draw different ones."""
+        """The first process's weights and buffers are everybody's: processors that differ draw others."""
         self.weights.load(self.processes.told_tensors(self.weights.masters))
+        self.buffers.load(self.processes.told_tensors(self.buffers.state()))
 
 
 def _seed(seed: int, step: int, process: int) -> int:

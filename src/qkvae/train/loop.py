@@ -16,7 +16,7 @@ from qkvae.train.exchange import exchanged, state_with
 from qkvae.train.interrupt import Interruption, Paused, interruptible
 from qkvae.train.learner import Learner
 from qkvae.train.meter import Meter
-from qkvae.train.objective import Objective
+from qkvae.train.objective import Objective, Watched
 from qkvae.train.plan import Plan, Planner, plans_of
 from qkvae.train.processes import ALONE, LostProcess, Processes
 from qkvae.train.progress import Reporter
@@ -229,6 +229,8 @@ class Loop:
         shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         best = "  (best so far)" if evaluation["best"] else ""
         self.reporter.say(f"step {self.step}: {shown}{best}")
+        if isinstance(self.objective, Watched) and (told := self.objective.advice(figures)):
+            self.reporter.say(f"warning: {told}")
 
     def _leave_out(self, seconds: float, meter: Meter) -> None:
         """Time that went into an evaluation and not into steps."""

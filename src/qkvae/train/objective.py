@@ -24,6 +24,15 @@ class Loss:
 
 
 @runtime_checkable
+class Watched(Protocol):
+    """An objective that knows what goes wrong while it is learned."""
+
+    def advice(self, figures: dict[str, float]) -> str | None:
+        """What went wrong, by what `Objective.validate` found, and what to do; None if all is well."""
+        ...
+
+
+@runtime_checkable
 class Objective(Protocol):
     """A model, the batches it learns from and the figures it is judged by."""
 

@@ -25,6 +25,7 @@ class Weights:
         self.exact = precision == "fp32"
         self.masters: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.copies: list[Tensor] = []
+        self._all = [*model.parameters()]  # to look for them at each step takes as long as a small product
         if self.exact:
             return
         self.masters = {name: p.detach().float().clone() for name, p in self.masters.items()}
@@ -63,7 +64,7 @@ class Weights:
         """Round the fp32 weights into the model and forget the gradients."""
         if not self.exact:
             foreach.copy_(self.copies, list(self.masters.values()))
-        for p in (*self.model.parameters(), *self.masters.values()):
+        for p in (*self._all, *self.masters.values()):
             p.grad = None
 
     @torch.no_grad()
