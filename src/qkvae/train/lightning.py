@@ -12,9 +12,11 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from qkvae.config import Optimizer, Training
+from qkvae.train.buffers import Buffers
 from qkvae.train.objective import Loss, Objective
 from qkvae.train.optimizer import Optimizers
 from qkvae.train.precision import Weights
+from qkvae.train.processes import ALONE
 from qkvae.train.schedule import rate
 
 try:
@@ -48,10 +50,11 @@ class Module(LightningModule):  # pyright: ignore[reportGeneralTypeIssues]
             raise ImportError('Lightning is not installed: pip install "qkvae[lightning]"')
         super().__init__()
         self.automatic_optimization = False
-        self.steps = _steps(training)
+        self.steps, self.seed = _steps(training), training.seed
         self.objective, self.settings, self.accumulate = objective, optimizer, training.accumulate
         self.losses: list[Loss] = []  # of the batches since the last step
         self.model = objective.model
+        self.buffers = Buffers(self.model)
         self.weights: Weights | None = None
         self.optimizer_pair: Optimizers | None = None
 
@@ -85,6 +88,8 @@ class Module(LightningModule):  # pyright: ignore[reportGeneralTypeIssues]
                 group["lr"] = lr * factor
             optimizer.step()
         self.weights.publish()
+        step = self.global_step // 2 - 1
+        self.buffers.follow(step, self.seed + step, ALONE)
         self.log("loss", torch.stack([each.total for each in self.losses]).sum() / count, prog_bar=True)
         self.log("nll", torch.stack([each.nll for each in self.losses]).sum() / count)
         self.losses.clear()

@@ -88,6 +88,17 @@ class Processes:
                 dist.all_reduce(summed)
             spread(summed, weights)
 
+    def sum_up(self, tensors: Sequence[Tensor]) -> None:
+        """Every tensor becomes the sum of the processes' tensors, in place.
+
+        Raises:
+            LostProcess: another one has ended.
+        """
+        if self.count > 1:
+            for tensor in tensors:
+                with _noticing_the_lost():
+                    dist.all_reduce(tensor)
+
     def total(self, *numbers: float) -> list[float]:
         """Each number summed over the processes.
 

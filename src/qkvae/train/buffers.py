@@ -1,0 +1,65 @@
+"""What a model learns by counting instead of by a gradient: buffers, which a resumed training must find again."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from qkvae.train.processes import Processes
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A part whose buffers follow what it is shown, such as a codebook."""
+
+    def counted(self) -> list[Tensor]:
+        """What it counted since the last step, to be added up over the processes; in its own tensors."""
+        ...
+
+    def forget(self) -> None:
+        """Count from nothing."""
+        ...
+
+    def learn(self, step: int, generator: torch.Generator) -> None:
+        """Move the buffers by what was counted, and count from nothing."""
+        ...
+
+
+class Buffers:
+    """The buffers of a model that are saved with it, and the parts that move them once a step.
+
+    >>> Buffers(nn.BatchNorm1d(2)).state().keys()
+    dict_keys(['running_mean', 'running_var', 'num_batches_tracked'])
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        saved = model.state_dict().keys()
+        self.tensors = {name: tensor for name, tensor in model.named_buffers() if name in saved}
+        self.followers = [part for part in model.modules() if isinstance(part, Follower)]
+
+    def forget(self) -> None:
+        """A step begins, perhaps once more."""
+        for follower in self.followers:
+            follower.forget()
+
+    def follow(self, step: int, seed: int, processes: Processes) -> None:
+        """Move the buffers by what all processes counted in this step; the first one's are everybody's."""
+        if not self.followers:
+            return
+        for follower in self.followers:
+            processes.sum_up(follower.counted())
+            follower.learn(step, torch.Generator().manual_seed(seed))
+        if processes.count > 1:
+            self.load(processes.told_tensors(self.tensors))
+
+    def state(self) -> dict[str, Tensor]:
+        """The buffers, by name."""
+        return self.tensors
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Be as when `state` was asked."""
+        for name, tensor in self.tensors.items():
+            tensor.copy_(state[name])
