@@ -145,6 +145,12 @@ def test_valid_takes_as_many_as_data() -> None:
             from_dict(Translation, combine(data, {"data": {"valid": ("v",)}}, {}))
 
 
+def test_a_setting_of_several_numbers_takes_those_that_follow(api: types.SimpleNamespace) -> None:
+    assert main(["train", "vae", "--model.widths", "20", "10", "--model.latents", "3", "--seed", "2"]) == 0
+    config = api.calls[-1][1]
+    assert (config.model.widths, config.model.latents, config.data.paths) == ((20, 10), (3,), ())
+
+
 def test_ctrl_c_says_how_to_resume(api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     def stopped(task: str, config: Any, *, out: Path, **options: Any) -> None:
         out.mkdir(parents=True)

@@ -14,7 +14,7 @@ import itertools
 import textwrap
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, TypeAlias, cast, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
@@ -164,7 +164,7 @@ def group(settings: Settings, name: str) -> Settings:
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:
-    many = get_origin(flag.hint) is tuple
+    many = tuple in map(get_origin, (flag.hint, *get_args(flag.hint)))
     *prefix, last = flag.name.removeprefix("--").split(".")
     parameter = Parameter(
         name=flag.name,

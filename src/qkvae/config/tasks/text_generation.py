@@ -112,7 +112,7 @@ class TextGeneration:
 
     model: Decoder = field(
         default_factory=lambda: Decoder(
-            block=Block(positions="rotary", dropout=0.1), max_length=TextData.length
+            block=Block(positions="rotary", activation="relu2", dropout=0.0), max_length=TextData.length
         )
     )
     """The model."""
