@@ -186,6 +186,7 @@ LATENT_PARTS: list[dict[str, Any]] = [
     {"shape": (3, 5, 8), "net": "convolutional", "widths": (4, 6), "classes": 4},
     {"likelihood": "logistic", "levels": 4, "activation": "silu"},
     {"likelihood": "categorical", "levels": 4},
+    {"shape": (3, 4, 8), "net": "transformer", "widths": (8, 8), "classes": 4},
 ]
 
 

@@ -29,6 +29,9 @@ MAKES: list[dict[str, Any]] = [
     {"likelihood": "logistic", "noise": "each", "levels": 4, "activation": "silu"},
     {"likelihood": "categorical", "levels": 4, "net": "convolutional", "widths": (4,)},
     {"classes": 4, "latents": (2, 2)},
+    {"net": "transformer", "widths": (8, 8), "shape": (3, 4, 8), "classes": 4},
+    {"net": "transformer", "widths": (8,), "likelihood": "categorical", "levels": 4, "shape": (1, 4, 4)},
+    {"net": "transformer", "widths": (8,), "prior": "vamp", "components": 3, "shape": (2, 8)},
     {"shape": (7,), "likelihood": "mixed", "categories": (3, 2)},
 ]
 
@@ -77,7 +80,7 @@ def test_every_weight_learns(make: dict[str, Any]) -> None:
     x, labels = data(model)
     model.likelihood.check(x)
     (-terms(model, x, torch.randn(2, 5, model.settings.latent), labels).elbo.sum()).backward()
-    idle = [n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    idle = [n for n, p in model.named_parameters() if p.numel() and (p.grad is None or not p.grad.any())]
     assert idle == []
 
 
@@ -185,6 +188,11 @@ def test_settings_without_effect_or_sense_are_refused() -> None:
         ({"latents": (4, 0)}, "latents holds 0"),
         ({"net": "convolutional", "shape": (7,)}, "but the data have 1 axes"),
         ({"net": "convolutional", "widths": ()}, "halves at least once"),
+        ({"net": "transformer", "widths": ()}, "a Transformer has one width"),
+        ({"net": "transformer", "widths": (8, 16)}, "widths is .8, 16., but a Transformer has one width"),
+        ({"net": "transformer", "shape": (7,)}, "the data have 1 axis: choose dense"),
+        ({"net": "transformer", "shape": (1, 29, 28)}, "29 × 28, but no multiple"),
+        ({"net": "transformer", "activation": "tanh"}, "tanh"),
         ({"prior": "vamp", "classes": 2}, "pseudo-inputs are of no class"),
     ):
         with pytest.raises(ValueError, match=why):

@@ -18,7 +18,7 @@ from qkvae.config.families import (
 )
 from qkvae.config.generation import Generation
 from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
-from qkvae.config.latent import VAE, LatentFamily
+from qkvae.config.latent import VAE, LatentFamily, patch_block, patches_of
 from qkvae.config.model import ModelConfig
 from qkvae.config.names import nearest
 from qkvae.config.pictures import Augmentation, ClipData, PictureData, SignalData
@@ -126,5 +126,7 @@ __all__ = [
     "differences",
     "from_dict",
     "nearest",
+    "patch_block",
+    "patches_of",
     "to_dict",
 ]

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from qkvae.config import checks
+from qkvae.config.block import Block
+from qkvae.config.grids import Patches, usual_patch
 
-WIDTHS = {"dense": (400,), "convolutional": (32, 64)}
+Net = Literal["dense", "convolutional", "transformer"]
+WIDTHS: dict[Net, tuple[int, ...]] = {
+    "dense": (400,),
+    "convolutional": (32, 64),
+    "transformer": (64, 64, 64),
+}
 _NEEDS = {"noise": ("gaussian", "logistic"), "levels": ("logistic", "categorical")}
 LEVELS = 256
 COMPONENTS = 500
@@ -27,11 +35,12 @@ class VAE:
     latents: tuple[int, ...] = (20,)
     """Numbers that tell a datum; several make a hierarchy, each level drawn given those named before it."""
 
-    net: Literal["dense", "convolutional"] = "dense"
-    """What reads and tells a datum: fully connected layers, or convolutions (pictures of any size)."""
+    net: Net = "dense"
+    """What reads and tells a datum: dense layers, or, of pictures, convolutions or Transformers over patches."""
 
     widths: tuple[int, ...] | None = None
-    """Units of each dense layer (400 if not given; [] for a linear model), or channels at each halving."""
+    """Units of each dense layer (400 if none; [] for a linear model), channels at each halving, or the dim
+    of each Transformer block."""
 
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
     """Between the layers: max(0, x), x Φ(x), x sigmoid(x) or tanh x."""
@@ -76,13 +85,7 @@ class VAE:
                 raise ValueError(f"{name} holds {min(numbers)}, but each number must be at least 1")
         if not self.latents:
             raise ValueError("latents is empty: give at least one number, for example 20")
-        if self.net == "convolutional" and len(self.shape) not in (0, 3):
-            raise ValueError(
-                f"net is convolutional, which reads pictures (channels, height, width), but the data have "
-                f"{len(self.shape)} axes: choose dense"
-            )
-        if self.net == "convolutional" and not self.widths_or_default:
-            raise ValueError("widths is empty, but a convolutional net halves at least once: give channels")
+        check_net(self.net, self.shape, self.widths_or_default, self.activation)
         if self.prior == "vamp" and self.classes:
             raise ValueError(
                 f"prior is vamp and classes is {self.classes}, but pseudo-inputs are of no class: choose the "
@@ -126,6 +129,68 @@ class VAE:
     def latent(self) -> int:
         """How many numbers tell a datum, of all levels."""
         return sum(self.latents)
+
+
+def check_net(net: Net, shape: tuple[int, ...], widths: tuple[int, ...], activation: str) -> None:
+    """Refuse a net that cannot read such data, which are not known yet where the shape is empty.
+
+    Raises:
+        ValueError: data without places for a net that asks for them; no layers, or blocks of several widths.
+    """
+    if net == "dense":
+        return
+    if net == "convolutional" and len(shape) not in (0, 3):
+        raise ValueError(
+            f"net is convolutional, which reads pictures (channels, height, width), but the data have "
+            f"{len(shape)} axes: choose dense"
+        )
+    if net == "convolutional" and not widths:
+        raise ValueError("widths is empty, but a convolutional net halves at least once: give channels")
+    if net == "transformer":
+        if len(shape) == 1:
+            raise ValueError(
+                "net is transformer, which reads patches of pictures, but the data have 1 axis: choose dense"
+            )
+        if len(set(widths)) != 1:
+            raise ValueError(
+                f"widths is {list(widths)}, but a Transformer has one width, once for each block: give, for "
+                "example, 64 64 64"
+            )
+        if activation == "tanh":
+            raise ValueError(
+                "activation is tanh, which a Transformer's block has not: choose relu, gelu or silu"
+            )
+        assert patch_block(widths, activation)
+        assert patches_of(shape)
+
+
+def patch_block(widths: Sequence[int], activation: str) -> Block:
+    """The block of a Transformer over patches that is so wide; its heads are about 32 wide.
+
+    >>> patch_block((96, 96), "gelu").heads, patch_block((16,), "gelu").heads
+    (3, 1)
+    """
+    dim = widths[0]
+    heads = max(number for number in range(1, max(1, dim // 32) + 1) if dim % number == 0)
+    return Block(
+        dim=dim,
+        heads=heads,
+        hidden=4 * dim,
+        activation=cast("Any", activation),  # which Block checks
+        positions="learned",
+        dropout=0.0,
+    )
+
+
+def patches_of(shape: tuple[int, ...]) -> Patches:
+    """How data of this shape, channels first, are cut into patches: by `usual_patch`.
+
+    >>> patches_of((1, 28, 28)).grid
+    (7, 7)
+    """
+    if not shape:
+        return Patches()
+    return Patches(size=shape[1:], channels=shape[0], patch=usual_patch(shape[1:]))
 
 
 LatentFamily = VAE

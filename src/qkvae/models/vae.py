@@ -16,6 +16,7 @@ from qkvae.nn.gaussian import Gaussian
 from qkvae.nn.latents import Level, Posterior, Prior, Standard, Vamp
 from qkvae.nn.likelihoods import Bernoulli, Categorical, Likelihood, Logistic, Normal
 from qkvae.nn.mixed import Mixed
+from qkvae.nn.patch_net import PatchDecoderNet, PatchEncoder
 from qkvae.nn.taps import Tap
 
 _ROWS = 512  # data told at a time when many are drawn
@@ -146,7 +147,7 @@ def make_likelihood(settings: config.VAE) -> Likelihood:
             return Mixed(settings.numbers - sum(settings.categories), settings.categories)
 
 
-def make_encoder(settings: config.VAE) -> DenseEncoder | ConvolutionalEncoder:
+def make_encoder(settings: config.VAE) -> DenseEncoder | ConvolutionalEncoder | PatchEncoder:
     """What reads a datum, by name."""
     widths, activation = settings.widths_or_default, settings.activation
     match settings.net:
@@ -154,9 +155,11 @@ def make_encoder(settings: config.VAE) -> DenseEncoder | ConvolutionalEncoder:
             return DenseEncoder(settings.numbers, widths, activation)
         case "convolutional":
             return ConvolutionalEncoder(settings.shape, widths, activation)
+        case "transformer":
+            return PatchEncoder(settings.shape, widths, activation)
 
 
-def make_decoder(settings: config.VAE, outputs: int) -> DenseDecoder | ConvolutionalDecoder:
+def make_decoder(settings: config.VAE, outputs: int) -> DenseDecoder | ConvolutionalDecoder | PatchDecoderNet:
     """What tells a datum, by name; so many outputs for each of its numbers."""
     read = settings.latent + settings.classes
     widths, activation = settings.widths_or_default, settings.activation
@@ -165,6 +168,8 @@ def make_decoder(settings: config.VAE, outputs: int) -> DenseDecoder | Convoluti
             return DenseDecoder(read, widths, activation, settings.numbers * outputs)
         case "convolutional":
             return ConvolutionalDecoder(read, settings.shape, widths, activation, outputs)
+        case "transformer":
+            return PatchDecoderNet(read, settings.shape, widths, activation, outputs)
 
 
 def make_top(settings: config.VAE) -> Standard | Vamp:

@@ -86,7 +86,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def learn(self, step: int, generator: torch.Generator) -> None:
-        """Let the codes follow what was counted; dead ones restart at newest vectors, in the first step all."""
+        """Let the codes follow what was counted; dead ones restart; in the first step all do."""
         counts, sums = self.counted()
         newest = self._newest
         if step:

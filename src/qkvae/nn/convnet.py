@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from jaxtyping import Float
@@ -55,20 +56,61 @@ class ConvolutionalEncoder(nn.Module):
             for before, after in itertools.pairwise((channels, *widths))
         )
         height, width = sizes(height, width, len(widths))[-1]
-        self.features = widths[-1] * height * width
+        self.width, self.grid = widths[-1], (height, width)
+        self.features = self.width * height * width
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b features"]:
+        return self._shrunk(x).flatten(1)
+
+    def places(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n width"]:
+        """The same, place by place, in the order in which a picture is read."""
+        return self._shrunk(x).flatten(2).mT
+
+    def _shrunk(self, x: Tensor) -> Float[Tensor, "b width h w"]:
         x = x.to(next(self.parameters()).dtype)
         for step in self.steps:
             x = step(x)
-        return self.activation(x).flatten(1)
+        return self.activation(x)
 
 
-class ConvolutionalDecoder(nn.Module):
-    """The way back: a linear map to the smallest picture, and steps that double the sides.
+class Growing(nn.Module):
+    """The way back: from the smallest picture by steps that double the sides.
 
     A transposed convolution of kernel 4 and stride 2 treats every place alike (Odena et al. 2016,
     https://distill.pub/2016/deconv-checkerboard); where the larger side was odd, its last line is left off.
+
+    >>> import torch
+    >>> net = Growing((3, 28, 21), (8, 16), "relu", outputs=2)
+    >>> net.told(torch.zeros(5, 7 * 6, 16)).shape == (5, 2 * 3 * 28 * 21)
+    True
+    """
+
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int], activation: str, outputs: int) -> None:
+        super().__init__()
+        self.activation, _ = ACTIVATIONS[activation]
+        channels, height, width = shape
+        *self.sizes, (height, width) = sizes(height, width, len(widths))
+        self.smallest = (widths[-1], height, width)
+        self.steps = nn.ModuleList(
+            nn.Sequential(Residual(before, activation), nn.ConvTranspose2d(before, after, 4, 2, 1))
+            for before, after in itertools.pairwise((*widths[::-1], widths[0]))
+        )
+        self.outputs = outputs
+        self.output = nn.Conv2d(widths[0], channels * outputs, 3, padding=1)
+
+    def told(self, places: Float[Tensor, "b n width"]) -> Float[Tensor, "b numbers"]:
+        """From what stands at each place of the smallest picture."""
+        return self._grown(places.mT.unflatten(-1, self.smallest[1:]))
+
+    def _grown(self, x: Float[Tensor, "b width h w"]) -> Float[Tensor, "b numbers"]:
+        for step, (height, width) in zip(self.steps, reversed(self.sizes), strict=True):
+            x = step(x)[..., :height, :width]
+        x = self.output(self.activation(x))
+        return x.unflatten(1, (-1, self.outputs)).movedim(2, -1).flatten(1)
+
+
+class ConvolutionalDecoder(Growing):
+    """`Growing` from a linear map of the latents.
 
     >>> import torch
     >>> net = ConvolutionalDecoder(20, (3, 28, 21), (8, 16), "relu", outputs=2)
@@ -79,25 +121,11 @@ class ConvolutionalDecoder(nn.Module):
     def __init__(
         self, latent: int, shape: tuple[int, ...], widths: Sequence[int], activation: str, outputs: int
     ) -> None:
-        super().__init__()
-        self.activation, _ = ACTIVATIONS[activation]
-        channels, height, width = shape
-        *self.sizes, (height, width) = sizes(height, width, len(widths))
-        self.smallest = (widths[-1], height, width)
-        self.start = Projection(latent, (widths[-1] * height * width,))
-        self.steps = nn.ModuleList(
-            nn.Sequential(Residual(before, activation), nn.ConvTranspose2d(before, after, 4, 2, 1))
-            for before, after in itertools.pairwise((*widths[::-1], widths[0]))
-        )
-        self.outputs = outputs
-        self.output = nn.Conv2d(widths[0], channels * outputs, 3, padding=1)
+        super().__init__(shape, widths, activation, outputs)
+        self.start = Projection(latent, (math.prod(self.smallest),))
 
     def forward(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b numbers"]:
-        x = self.start(z)[0].unflatten(-1, self.smallest)
-        for step, (height, width) in zip(self.steps, reversed(self.sizes), strict=True):
-            x = step(x)[..., :height, :width]
-        x = self.output(self.activation(x))
-        return x.unflatten(1, (-1, self.outputs)).movedim(2, -1).flatten(1)
+        return self._grown(self.start(z)[0].unflatten(-1, self.smallest))
 
 
 def sizes(height: int, width: int, steps: int) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What a model learns by counting instead of by a gradient: buffers, which a resumed training must find again."""
+"""What a model learns by counting instead of by a gradient: buffers, which resuming must find again."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ class Follower(Protocol):
 
 class Buffers:
     """The buffers of a model that are saved with it, and the parts that move them once a step.
+
+    What several processes counted is summed, so that they move the buffers as one would; what is drawn on the
+    way (a dead code's new place) is drawn from the first one's share, so it may be another than one draws.
 
     >>> Buffers(nn.BatchNorm1d(2)).state().keys()
     dict_keys(['running_mean', 'running_var', 'num_batches_tracked'])
