@@ -124,7 +124,7 @@ def in_turn(pictures: Pictures, form: PictureFormat, rows: int) -> Iterator[Pict
     """All pictures once, in their order, as they are: what is judged or asked."""
     for start in range(0, len(pictures), rows):
         places = np.arange(start, min(start + rows, len(pictures)))
-        values = np.ascontiguousarray(pictures.values[start : start + rows])
+        values = np.array(pictures.values[start : start + rows])  # of a file that is only read, too
         yield plain_batch(torch.from_numpy(values), places, form)
 
 
@@ -133,7 +133,11 @@ class _Shared:
 
     def __init__(self, values: NDArray[Any]) -> None:
         self._mapped = values if isinstance(values, np.memmap) and values.filename is not None else None
-        self._held = None if self._mapped is not None else torch.from_numpy(np.ascontiguousarray(values))
+        self._held = (
+            None
+            if self._mapped is not None
+            else torch.from_numpy(np.require(values, requirements=["C", "W"]))
+        )
 
     def rows(self, places: NDArray[np.int64]) -> Tensor:
         """Those at these places."""

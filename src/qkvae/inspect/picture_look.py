@@ -75,11 +75,7 @@ def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, axes: int) -> 
         title=f"What decided for “{best}”",
         note="Yellow is much, blue is little, each map on a scale of its own. Occlusion is measured: how "
         "much less probable the class is when a patch is covered. The others are quicker guesses at it.",
-        pictures=[
-            Picture(
-                drawing=_shown({name: heated(drawing, each, axes) for name, each in maps.items()}, wide=True)
-            )
-        ],
+        pictures=[Picture(drawing=_shown(drawings, wide=True))],
     )
 
 

@@ -19,7 +19,7 @@ Canvas = NDArray[np.uint8]
 _MOST = 320  # pixels along a side: a thumbnail needs no more
 _HEIGHT = 96  # of a signal's drawing
 _GAP = 2  # pixels between the frames of a clip
-_GREY = 128  # of gaps
+_PAPER = 255  # of gaps
 _HEAT = np.array([[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]], np.float64)
 """Colours from little to much, seen in the right order by the colour-blind too (plasma; Smith and van der
 Walt, 2015)."""
@@ -47,7 +47,7 @@ def canvas(shares: Tensor) -> Canvas:
 
 def side_by_side(drawings: list[Canvas]) -> Canvas:
     """Drawings of one height, with gaps between them."""
-    gap = np.full((len(drawings[0]), _GAP, 3), _GREY, np.uint8)
+    gap = np.full((len(drawings[0]), _GAP, 3), _PAPER, np.uint8)
     return np.concatenate([part for each in drawings for part in (gap, each)][1:], 1)
 
 

@@ -85,11 +85,19 @@ class GridLearned(nn.Module):
         nn.init.normal_(self.table, std=0.02)
 
     def forward(self, count: Count) -> Float[Tensor, "n dim"]:
-        if count == self.known:
-            return self.table
-        mode = ("linear", "bicubic", "trilinear")[len(count) - 1]
-        grid = self.table.float().T.reshape(1, -1, *self.known)
-        return F.interpolate(grid, size=count, mode=mode, align_corners=False)[0].flatten(1).T
+        return self.table if count == self.known else resized(self.table, self.known, count)
+
+
+def resized(table: Float[Tensor, "known dim"], known: Count, count: Count) -> Float[Tensor, "n dim"]:
+    """A table of vectors for one grid at the places of another: by cubic splines along two axes, linearly
+    along one or three.
+
+    >>> resized(torch.arange(3.0)[:, None], (3,), (6,)).flatten().tolist()
+    [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]
+    """
+    mode = ("linear", "bicubic", "trilinear")[len(count) - 1]
+    grid = table.float().T.reshape(1, -1, *known)
+    return F.interpolate(grid, size=count, mode=mode, align_corners=False)[0].flatten(1).T
 
 
 class GridRotary(nn.Module):

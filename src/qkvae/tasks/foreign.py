@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qkvae.config import TASKS, Classes, Encoder, nearest
+from qkvae.config import TASKS, Classes, Encoder, GridFamily, nearest
 from qkvae.data.labels import Labels
 from qkvae.interop import huggingface
 from qkvae.run import CARD, Run
@@ -30,6 +30,10 @@ def import_folder(folder: str | Path, out: str | Path, overwrite: bool = False) 
         raise ValueError(f"{folder} holds no Hugging Face model: give a folder with its config.json")
     require_free(out, overwrite)
     base = read_base(folder)
+    if base.tokenizer is None:
+        raise ValueError(
+            f"{folder} is {base.what}, which tells of no data to read: begin a training from it, with --from"
+        )
     config, passport = configured(task_of(base), base, {}), dict[str, Any]()
     model = replace(fitted(base, config.model), max_length=base.settings.max_length)
     if isinstance(model, Encoder) and isinstance(model.head, Classes):
@@ -88,5 +92,6 @@ def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str
     if "labels" in opened.passport and (names := Labels.from_dict(opened.passport["labels"]).names):
         keep = huggingface.labelled(names)
     huggingface.write(model, out, shape or known, keep=keep)
-    huggingface.write_tokenizer(opened.tokenizer, out, opened.config.model)
+    if not isinstance(opened.config.model, GridFamily):
+        huggingface.write_tokenizer(opened.tokenizer, out, opened.config.model)
     return out

@@ -115,6 +115,8 @@ def read_corpus(data: GridData, seed: int, labelled: bool = True) -> GridCorpus:
 
     train, valid = parts(data, read, lambda: kind_of(data).default(seed), split_pictures, _MOST_VALID)
     form = PictureFormat.of(train)
+    if not data.paths:
+        _refuse_idle(data, form)
     return GridCorpus(train, valid, form, decided(train) if labelled else None)
 
 
@@ -184,15 +186,38 @@ def each_asked(
 
 
 def filled_grid(config: Any, corpus: GridCorpus) -> Any:
-    """The config with what the data decide: size, channels, and a patch if none is asked for."""
+    """The config with what the data decide: size, channels, and a patch if none is asked for.
+
+    Raises:
+        ValueError: the patch does not fit the size.
+    """
     form, patches = corpus.form, config.model.patches
-    patches = replace(patches, size=(), channels=form.channels, patch=patches.patch or usual_patch(form.size))
-    model = replace(config.model, patches=replace(patches, size=form.size))
-    data = config.data
-    if isinstance(data, PictureData):
-        channels = {1: "grey", 3: "colour"}.get(form.channels, data.channels)
-        data = replace(data, size="x".join(map(str, form.size)), channels=channels)
-    return replace(config, model=model, data=data)
+    patch = patches.patch or usual_patch(form.size)
+    patches = replace(patches, size=form.size, channels=form.channels, patch=patch)
+    return replace(
+        config, model=replace(config.model, patches=patches), data=_settled_data(config.data, form)
+    )
+
+
+def _settled_data(data: GridData, form: PictureFormat) -> GridData:
+    """The settings of the data with size and channels, by which others are read."""
+    if not isinstance(data, PictureData):
+        return data
+    channels = {1: "grey", 3: "colour"}.get(form.channels, data.channels)
+    return replace(data, size="x".join(map(str, form.size)), channels=channels)
+
+
+def _refuse_idle(data: GridData, form: PictureFormat) -> None:
+    """Refuse settings of files where the embedded data are learned from.
+
+    Raises:
+        ValueError: there is one.
+    """
+    usual, settled = type(data)(), _settled_data(type(data)(), form)
+    for name in (*_DECIDED, *_NAMES):
+        value = getattr(data, name, None)
+        if value not in (getattr(usual, name, None), getattr(settled, name, None)):
+            raise ValueError(f"{name} {value} has no effect on the embedded data: leave it out, or give DATA")
 
 
 def run_format(run: Run) -> PictureFormat:

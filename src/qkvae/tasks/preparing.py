@@ -116,7 +116,8 @@ def _fit_for(task: Task, config: Any, base: Base | None, reporter: Reporter) -> 
     if base is None or task.learn is None:
         return base
     longer = extended(base, task.specials(config.data))
-    if new := [name for name in longer.tokenizer.specials if name not in base.tokenizer.specials]:
+    known, all_of_them = (each.tokenizer.specials if each.tokenizer else () for each in (base, longer))
+    if new := [name for name in all_of_them if name not in known]:
         reporter.say(
             f"note: the vocabulary of {base.path} lacks {', '.join(new)}: added, as the mean of all tokens"
         )

@@ -15,12 +15,13 @@ from typing import Any, cast, get_args, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from qkvae.config import TASKS, Encoder, Family, TaskConfig, differences, from_dict, to_dict
+from qkvae.config import TASKS, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
+from qkvae.train.grid_base import require_channels, stretched_table, with_body
 
-FREE = ("block.dropout", "max_length", "head.pooling")
+FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth")
 """Settings of a model on which no learned weight depends; of learned positions the length is checked."""
 
 _VOCABULARY = ("tokenizer", "vocab_size", "min_frequency")
@@ -45,9 +46,13 @@ class Base:
     what: str
     """What it is, in words."""
 
-    settings: Family
+    settings: Any
+    """Of its model, of any family."""
+
     state: Mapping[str, Tensor]
-    tokenizer: Tokenizer
+
+    tokenizer: Tokenizer | None
+    """None of a model that reads no text."""
 
     digest: str
     """SHA-256 of the weights, by which they are known again."""
@@ -87,6 +92,10 @@ def read_base(path: str | Path) -> Base:
     """
     path = Path(path)
     if is_foreign(path):
+        if str(huggingface.read_config(path)["model_type"]) in huggingface.OF_GRIDS:
+            grids = huggingface.read_grid(path)
+            what = f"a Hugging Face folder of {huggingface.read_config(path)['model_type']}"
+            return Base(path, what, grids.settings, grids.state, None, _digest(grids.state))
         found = huggingface.read(path)
         kind = str(huggingface.read_config(path)["model_type"])
         tokenizer = huggingface.read_tokenizer(path, kind, found.settings)
@@ -96,7 +105,8 @@ def read_base(path: str | Path) -> Base:
     run = Run.open(path)
     config: Any = run.config
     state = run.load_model()
-    return Base(path, f"a run of {run.task}", config.model, state, run.tokenizer, _digest(state))
+    tokenizer = None if isinstance(config.model, GridFamily) else run.tokenizer
+    return Base(path, f"a run of {run.task}", config.model, state, tokenizer, _digest(state))
 
 
 def extended(base: Base, names: Sequence[str]) -> Base:
@@ -110,6 +120,7 @@ def extended(base: Base, names: Sequence[str]) -> Base:
     Raises:
         ValueError: the tokenizer is somebody else's.
     """
+    assert base.tokenizer is not None
     missing = [name for name in names if not _knows(base.tokenizer, name)]
     if not missing:
         return base
@@ -199,7 +210,11 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     """
     kind = TASKS[task]
     usual: Any = kind()
-    settings = base.settings
+    settings: Any = base.settings
+    if isinstance(base.settings, GridFamily) and isinstance(usual.model, GridFamily):
+        model = with_body(base.settings, usual.model)
+        _refuse_changes(model, asked.get("model", {}), base.path)
+        return from_dict(kind, dict(asked), default=replace(usual, model=model))
     if type(settings) is not type(usual.model):
         there, here = type(settings).__name__, type(usual.model).__name__
         raise ValueError(
@@ -217,6 +232,7 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
             )
     _refuse_changes(settings, wanted, base.path)
     longest = settings.max_length
+    assert base.tokenizer is not None
     usual_data = _with_kind(usual.data, base.tokenizer.kind)
     for name in _LENGTHS:
         if hasattr(usual_data, name):
@@ -231,8 +247,11 @@ def fitted(base: Base, model: Any) -> Any:
     """A model's settings, completed from the data, so that the base's weights fit them.
 
     Raises:
-        ValueError: the data have texts longer than the base's learned positions.
+        ValueError: the data have texts longer than the base's learned positions, or other channels.
     """
+    if isinstance(base.settings, GridFamily):
+        require_channels(base.settings, model, base.path)
+        return model
     longest = max(model.max_length, base.settings.max_length)
     _refuse_lengths(base, longest)
     kept: dict[str, Any] = {"max_length": longest}
@@ -242,7 +261,7 @@ def fitted(base: Base, model: Any) -> Any:
     return replace(model, **kept)
 
 
-def _refuse_changes(settings: Family, wanted: Mapping[str, Any], path: Path) -> None:
+def _refuse_changes(settings: Any, wanted: Mapping[str, Any], path: Path) -> None:
     """Refuse another architecture than the base's."""
     known = dict(_leaves(to_dict(settings)))
     for name, value in _leaves(wanted):
@@ -284,13 +303,15 @@ def give(model: nn.Module, base: Base) -> Given:
     Raises:
         Mismatch: a weight of the body is missing or of another shape.
     """
-    here, there = cast("Family", model.settings), base.settings
-    same_head = not (isinstance(here, Encoder) and isinstance(there, Encoder)) or (
-        type(here.head) is type(there.head)
+    here, there = cast("Any", model.settings), base.settings
+    same_head = type(here) is type(there) and (
+        not hasattr(here, "head") or type(here.head) is type(there.head)
     )
     own, taken = model.state_dict(), dict[str, Tensor]()
     for name, tensor in own.items():
         known = base.state.get(name)
+        if known is not None and isinstance(there, GridFamily) and known.shape != tensor.shape:
+            known = stretched_table(name, known, there, here)
         foreign_head = name.startswith(_HEAD) and not same_head
         if known is not None and known.shape == tensor.shape and not foreign_head:
             taken[name] = known

@@ -58,6 +58,9 @@ _GRID_READERS: _Readers[config.GridFamily] = {
     "vit_mae": vit.read,
 }
 
+OF_GRIDS = tuple(_GRID_READERS)
+"""What models of pictures are called there."""
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "gpt2": {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5},
     "llama": {"hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 2048},
@@ -164,6 +167,7 @@ def write(
 
 
 __all__ = [
+    "OF_GRIDS",
     "Foreign",
     "from_marian",
     "labelled",

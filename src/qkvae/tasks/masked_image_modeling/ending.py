@@ -8,7 +8,7 @@ from typing import Any
 from qkvae.data.pictures import Pictures
 from qkvae.inspect.sections import Sample, Section
 from qkvae.inspect.sections_page import SectionsPage
-from qkvae.inspect.thumbnails import inline, side_by_side
+from qkvae.inspect.thumbnails import enlarged, inline, side_by_side
 from qkvae.run import Run
 from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.grids import GridCorpus, asked
@@ -17,6 +17,7 @@ from qkvae.tasks.masked_image_modeling.teller import Teller
 from qkvae.train.progress import Reporter
 
 _SHOWN = 12
+_SIDE = 96  # pixels, to which a drawing is enlarged
 _PARTS = (0.1, 0.25, 0.5, 0.75)  # of the patches that are seen, on the page of one picture
 _LIMITS = (
     "What it tells of a hidden place is likely, not true: nobody knows what is really there.",
@@ -73,7 +74,9 @@ def _samples(teller: Teller, pictures: Pictures, seen: float | None = None) -> l
     ]
     return [
         Sample(
-            drawing=inline(side_by_side(told.drawn(row)), "seen, told, true"),
+            drawing=inline(
+                side_by_side([enlarged(each, _SIDE) for each in told.drawn(row)]), "seen, told, true"
+            ),
             parts=(
                 ("is", pictures.where(place)),
                 ("seen", f"{seen or teller.seen:.0%}"),

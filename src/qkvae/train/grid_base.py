@@ -1,0 +1,59 @@
+"""Fine-tuning of models of grids: what a training takes from a base whose head, or size, is another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from qkvae.config import GridFamily, MaskedImage, Vision
+from qkvae.nn.grid_positions import resized
+
+POSITIONS = "input.positions.table"
+"""Learned positions, which are stretched where the data have another size than the base's."""
+
+
+def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
+    """A task's usual model with the body of a base; where both are of one family, with its head too.
+
+    What comes from the data (size, channels, classes) is left open.
+
+    >>> from qkvae.config import Block, Patches
+    >>> there = MaskedImage(block=Block(dim=64, heads=2), patches=Patches(patch=(2,)))
+    >>> made = with_body(there, Vision())
+    >>> type(made).__name__, made.block.dim, made.patches.patch
+    ('Vision', 64, (2,))
+    """
+    patches = replace(there.patches, size=(), channels=0)
+    body = {"block": there.block, "depth": there.depth, "leading": there.leading, "patches": patches}
+    match there, usual:
+        case Vision(), Vision() if type(there.head) is type(usual.head):
+            return replace(usual, **body, head=there.head)
+        case MaskedImage(), MaskedImage():
+            return replace(there, patches=patches, stochastic_depth=usual.stochastic_depth)
+        case _:
+            return replace(usual, **body)
+
+
+def require_channels(there: GridFamily, here: GridFamily, path: Path) -> None:
+    """Refuse data that the base's embedding cannot read.
+
+    Raises:
+        ValueError: they have other channels or axes.
+    """
+    for what, known, found in (
+        ("channels", there.patches.channels, here.patches.channels),
+        ("axes", len(there.patches.size), len(here.patches.size)),
+    ):
+        if known != found:
+            raise ValueError(
+                f"the data have {found} {what}, but {path} was trained on {known}: bring them to the same"
+            )
+
+
+def stretched_table(name: str, table: Tensor, there: GridFamily, here: GridFamily) -> Tensor | None:
+    """The base's learned positions at the places of these data; None of any other weight."""
+    if name != POSITIONS or there.block.positions != "learned":
+        return None
+    return resized(table, there.patches.grid, here.patches.grid)
