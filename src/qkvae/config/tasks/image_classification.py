@@ -52,16 +52,16 @@ class ImageClassification:
     data: PictureData = field(default_factory=PictureData)
     """The labelled pictures."""
 
-    augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop=1))
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(crop=1, zoom=0.2, operations=1))
     """How pictures are varied while training."""
 
     learning: GridLearning = field(default_factory=GridLearning)
     """How labels are learned."""
 
-    model: Vision = field(default_factory=lambda: small_vision(96, 6))
+    model: Vision = field(default_factory=lambda: small_vision(64, 4))
     """The model."""
 
-    optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=2e-3))
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=8e-3))
     """The optimiser."""
 
     training: Training = field(default_factory=Training)
