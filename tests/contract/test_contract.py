@@ -105,7 +105,8 @@ def named(value: Any) -> str:
 
 
 def test_every_family_is_proven_here() -> None:
-    proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage, config.VAE}
+    proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage}
+    proven |= {config.VAE, config.VQ}
     assert set(FAMILIES) == proven
 
 
@@ -193,6 +194,23 @@ LATENT_PARTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("parts", LATENT_PARTS, ids=named)
 def test_every_promise_is_kept_by_models_with_latent_variables(parts: dict[str, Any]) -> None:
     model = shaken(config.VAE(**{"shape": (1, 7, 6), "latents": (5,), "widths": (12,), **parts}))
+    rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == 7
+    assert not [row for row in rows if not row.holds]
+
+
+CODED_PARTS: list[dict[str, Any]] = [
+    {},
+    {"net": "transformer", "widths": (8, 8), "shape": (1, 4, 8)},
+    {"likelihood": "categorical", "levels": 4, "shape": (3, 5, 8)},
+    {"likelihood": "logistic", "noise": "each", "levels": 4, "commitment": 2.0},
+]
+
+
+@pytest.mark.parametrize("parts", CODED_PARTS, ids=named)
+def test_every_promise_is_kept_by_models_of_codes(parts: dict[str, Any]) -> None:
+    model = shaken(config.VQ(**{"shape": (1, 7, 6), "codes": 9, "dim": 5, "widths": (6, 8), **parts}))
     rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
     assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
     assert len(rows) == 7

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from coded_checks import CODED_REFERENCES
 from latent_checks import LATENT_REFERENCES
 from planted import FAULTS as FAULTS_OF_TRANSFORMERS
 from planted import Fault
+from planted_coded import CODED_FAULTS
 from planted_latent import LATENT_FAULTS
 from reference_checks import REFERENCES as REFERENCES_OF_TRANSFORMERS
 
@@ -19,14 +21,19 @@ from qkvae import config
 from qkvae.models import build
 from qkvae.prove import CHECKS, make_case
 
-FAULTS = FAULTS_OF_TRANSFORMERS + LATENT_FAULTS
-REFERENCES = REFERENCES_OF_TRANSFORMERS | LATENT_REFERENCES
+FAULTS = FAULTS_OF_TRANSFORMERS + LATENT_FAULTS + CODED_FAULTS
+REFERENCES = REFERENCES_OF_TRANSFORMERS | LATENT_REFERENCES | CODED_REFERENCES
 PATCHES = config.Patches(size=(6, 8), channels=3, patch=(2,))
 
 
 def grids(family: Any, block: config.Block, vocab: int, max_length: int, **parts: Any) -> Any:
     """Settings of a model that reads pictures, which knows no tokens."""
     return family(block=block, depth=2, patches=PATCHES, **parts)
+
+
+def coded(block: config.Block, vocab: int, max_length: int, **parts: Any) -> Any:
+    """Settings of a model of codes, which knows neither blocks nor tokens."""
+    return config.VQ(shape=(1, 7, 6), codes=9, dim=5, widths=(6, 8), **parts)
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -37,6 +44,7 @@ FAMILIES: dict[type, Any] = {
     config.Encoder: partial(config.Encoder, depth=2, head=config.Classes(count=3)),
     config.Vision: partial(grids, config.Vision, head=config.Vector(pooling="mean")),
     config.MaskedImage: partial(grids, config.MaskedImage),
+    config.VQ: coded,
 }
 MADE_ON = ("a reference", "the run")
 HEAD = """# Planted faults

@@ -4,6 +4,7 @@ Every value is checked when the object is made, so that a wrong one is refused b
 """
 
 from qkvae.config.block import Block
+from qkvae.config.coded import VQ
 from qkvae.config.families import (
     Classes,
     Decoder,
@@ -18,8 +19,8 @@ from qkvae.config.families import (
 )
 from qkvae.config.generation import Generation
 from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
-from qkvae.config.latent import VAE, LatentFamily, patch_block, patches_of
-from qkvae.config.model import ModelConfig
+from qkvae.config.latent import VAE, patch_block, patches_of
+from qkvae.config.model import LatentFamily, ModelConfig
 from qkvae.config.names import nearest
 from qkvae.config.pictures import Augmentation, ClipData, PictureData, SignalData
 from qkvae.config.serial import differences, from_dict, to_dict
@@ -64,6 +65,7 @@ from qkvae.config.training import Optimizer, Saving, Training
 __all__ = [
     "TASKS",
     "VAE",
+    "VQ",
     "Answering",
     "Augmentation",
     "Block",

@@ -36,7 +36,7 @@ class VAE:
     """Numbers that tell a datum; several make a hierarchy, each level drawn given those named before it."""
 
     net: Net = "dense"
-    """What reads and tells a datum: dense layers, or, of pictures, convolutions or Transformers over patches."""
+    """What reads and tells a datum: dense layers, or (of pictures) convolutions, or Transformers."""
 
     widths: tuple[int, ...] | None = None
     """Units of each dense layer (400 if none; [] for a linear model), channels at each halving, or the dim
@@ -191,7 +191,3 @@ def patches_of(shape: tuple[int, ...]) -> Patches:
     if not shape:
         return Patches()
     return Patches(size=shape[1:], channels=shape[0], patch=usual_patch(shape[1:]))
-
-
-LatentFamily = VAE
-"""The settings of a model with latent variables."""

@@ -1,8 +1,12 @@
 """The settings of a model of any family."""
 
+from qkvae.config.coded import VQ
 from qkvae.config.families import Family
 from qkvae.config.grids import GridFamily
-from qkvae.config.latent import LatentFamily
+from qkvae.config.latent import VAE
+
+LatentFamily = VAE | VQ
+"""The settings of a model with latent variables."""
 
 ModelConfig = Family | GridFamily | LatentFamily
 """The settings of any model."""

@@ -11,6 +11,7 @@ from qkvae.models.masked_image import MaskedImage
 from qkvae.models.seq2seq import Seq2Seq
 from qkvae.models.vae import VAE
 from qkvae.models.vision import Vision
+from qkvae.models.vq import VQ
 
 Family = Seq2Seq | Decoder | Encoder
 """A model of any family that reads texts."""
@@ -18,7 +19,7 @@ Family = Seq2Seq | Decoder | Encoder
 GridFamily = Vision | MaskedImage
 """A model of any family that reads signals, pictures or videos."""
 
-LatentFamily = VAE
+LatentFamily = VAE | VQ
 """A model of any family with latent variables."""
 
 Model = Family | GridFamily | LatentFamily
@@ -31,6 +32,7 @@ FAMILIES: dict[type, type[Any]] = {
     config.Vision: Vision,
     config.MaskedImage: MaskedImage,
     config.VAE: VAE,
+    config.VQ: VQ,
 }
 """Which model a family's config builds."""
 
@@ -48,6 +50,8 @@ def build(settings: config.MaskedImage) -> MaskedImage: ...
 @overload
 def build(settings: config.VAE) -> VAE: ...
 @overload
+def build(settings: config.VQ) -> VQ: ...
+@overload
 def build(settings: config.Family) -> Family: ...
 @overload
 def build(settings: config.ModelConfig) -> Model: ...
@@ -63,6 +67,7 @@ def build(settings: config.ModelConfig) -> Model:
 __all__ = [
     "FAMILIES",
     "VAE",
+    "VQ",
     "Decoder",
     "Encoder",
     "Family",

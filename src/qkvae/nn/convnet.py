@@ -100,13 +100,15 @@ class Growing(nn.Module):
 
     def told(self, places: Float[Tensor, "b n width"]) -> Float[Tensor, "b numbers"]:
         """From what stands at each place of the smallest picture."""
-        return self._grown(places.mT.unflatten(-1, self.smallest[1:]))
+        smallest: Tensor = places.mT.unflatten(-1, self.smallest[1:])
+        return self._grown(smallest)
 
     def _grown(self, x: Float[Tensor, "b width h w"]) -> Float[Tensor, "b numbers"]:
         for step, (height, width) in zip(self.steps, reversed(self.sizes), strict=True):
             x = step(x)[..., :height, :width]
         x = self.output(self.activation(x))
-        return x.unflatten(1, (-1, self.outputs)).movedim(2, -1).flatten(1)
+        apart: Tensor = x.unflatten(1, (-1, self.outputs))
+        return apart.movedim(2, -1).flatten(1)
 
 
 class ConvolutionalDecoder(Growing):
@@ -125,7 +127,8 @@ class ConvolutionalDecoder(Growing):
         self.start = Projection(latent, (math.prod(self.smallest),))
 
     def forward(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b numbers"]:
-        return self._grown(self.start(z)[0].unflatten(-1, self.smallest))
+        smallest: Tensor = self.start(z)[0].unflatten(-1, self.smallest)
+        return self._grown(smallest)
 
 
 def sizes(height: int, width: int, steps: int) -> list[tuple[int, int]]:

@@ -69,7 +69,8 @@ class PatchTeller(nn.Module):
         """From what stands at the place of each patch."""
         x = (places + self.positions(self.patches.grid)).to(places.dtype)
         grid = to_grid(self.output(self.stack(x))[0], self.patches.grid, self.patches.sides)
-        return grid.unflatten(1, (-1, self.outputs)).movedim(2, -1).flatten(1)
+        apart: Tensor = grid.unflatten(1, (-1, self.outputs))
+        return apart.movedim(2, -1).flatten(1)
 
 
 class PatchDecoderNet(PatchTeller):

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qkvae.models import VAE, Decoder, Encoder, MaskedImage, Model, Seq2Seq, Vision
-from qkvae.prove import grids, latent, learning, reading, writing
+from qkvae.models import VAE, VQ, Decoder, Encoder, MaskedImage, Model, Seq2Seq, Vision
+from qkvae.prove import coded, grids, latent, learning, reading, writing
 from qkvae.prove.case import AttentionCase, Case, TextCase, WritingCase
+from qkvae.prove.coded import VQCase
 from qkvae.prove.decoder import DecoderCase, RememberingCase
 from qkvae.prove.encoder import EncoderCase
 from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
@@ -51,6 +52,9 @@ CHECKS = (
     Check("latents are drawn from the density told", latent.drawn_is_told, FP32, VAECase),
     Check("closed KL = sampled KL", latent.closed_kl_is_sampled, 1.0, VAECase),
     Check("more draws tighten the bound", latent.bound_that_falls, 1.0, VAECase),
+    Check("each code is the nearest", coded.codes_not_nearest, FP32, VQCase),
+    Check("told by the codes alone", coded.told_by_codes_alone, FP32, VQCase),
+    Check("gradients go straight through the codes", coded.straight_through, FP32, VQCase),
     Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
     Check("cached = uncached at every step", writing.cached_is_uncached, FP32, WritingCase),
     Check("carried = at once", writing.carried_is_at_once, FP32, RememberingCase),
@@ -84,6 +88,8 @@ def make_case(model: Model, seed: int) -> Case:
             return MaskedImageCase(model, seed)
         case VAE():
             return VAECase(model, seed)
+        case VQ():
+            return VQCase(model, seed)
 
 
 def prove(model: Model, seed: int = 0) -> list[Row]:
