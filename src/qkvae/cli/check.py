@@ -25,6 +25,7 @@ _KEPT = (
     "length",
     "separator",
     "kind",
+    "ignore",
     "picture",
     "folder",
     "size",

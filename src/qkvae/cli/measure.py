@@ -26,7 +26,21 @@ class Columns:
     """Column of a second text that goes with it."""
 
     label: str | None = None
-    """Column of its label."""
+    """Column of its label, or name of the labels' array in an .npz."""
+
+    picture: str | None = None
+    """Column of the pictures, or name of their array in an .npz."""
+
+    folder: str | None = None
+    """Folder that the paths in a table start from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring(Columns):
+    """How examples are measured, beside where they are."""
+
+    samples: int | None = None
+    """Draws of the latents by which ln p(x) is estimated (vae); those of the run if not given."""
 
 
 def _evaluate(run: Path, /, *data: str, json: bool = False, settings: Settings) -> int:
@@ -71,7 +85,7 @@ def _compare(run: Path, other: Path, /, *data: str, json: bool = False, settings
     return 0
 
 
-evaluate = with_flags(_evaluate, flags_of(Columns))
+evaluate = with_flags(_evaluate, flags_of(Measuring))
 compare = with_flags(_compare, flags_of(Columns))
 
 

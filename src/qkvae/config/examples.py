@@ -44,6 +44,11 @@ qkvae train signal-classification beats.csv --label rhythm --minutes 10 --out ru
     "video-classification": """\
 qkvae train video-classification --minutes 5 --out runs/moving
 qkvae train video-classification clips.npz --model.patch 2 8 8 --minutes 30 --out runs/clips""",
+    "vae": """\
+qkvae train vae --minutes 3 --out runs/digits
+qkvae train vae photos/ --size 64 --model.net convolutional --minutes 20 --out runs/faces
+qkvae train vae readings.csv --ignore class --out runs/readings
+qkvae train vae train-images-idx3-ubyte.gz --bound iwae --draws 5 --minutes 30""",
 }
 """Below `qkvae train TASK --help`."""
 
@@ -75,5 +80,8 @@ qkvae data check masked-image-modeling photos/ --size 64""",
 qkvae data check signal-classification beats.csv --label rhythm""",
     "video-classification": """\
 qkvae data check video-classification clips.npz""",
+    "vae": """\
+qkvae data check vae photos/ --size 64
+qkvae data check vae readings.csv --valid later.csv --ignore class""",
 }
 """Below `qkvae data check TASK --help`."""

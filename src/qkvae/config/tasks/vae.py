@@ -293,3 +293,9 @@ class Vae:
 
     generation: Telling = field(default_factory=Telling)
     """How the trained run measures data."""
+
+    def __post_init__(self) -> None:
+        if self.training.workers:
+            raise ValueError(
+                f"workers is {self.training.workers}, but the data are in memory and need none: leave it out"
+            )

@@ -59,10 +59,10 @@ class Encoded:
     """The corpus as numbers, kept in memory as small as they came."""
 
     form: Form
-    train: Shaped[Tensor, "count *shape"]
-    valid: Shaped[Tensor, "count *shape"]
-    train_labels: Int[Tensor, " count"] | None
-    valid_labels: Int[Tensor, " count"] | None
+    train: Shaped[Tensor, "train *shape"]
+    valid: Shaped[Tensor, "valid *shape"]
+    train_labels: Int[Tensor, " train"] | None
+    valid_labels: Int[Tensor, " valid"] | None
     valid_part: Part_
     labels: Labels | None
 

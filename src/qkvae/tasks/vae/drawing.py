@@ -57,9 +57,11 @@ def telling(
     model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None, most: int
 ) -> list[int]:
     """The latents that tell most of such data, by KL, at most so many; under a VampPrior, by the variance of
-    their means."""
-    kl = kl_per_dimension(model, x, labels)
-    told = kl if len(kl) == model.settings.latent else posterior_means(model, x, labels).var(0)
+    their means, or of a single datum by how far they lie from 0."""
+    told = kl_per_dimension(model, x, labels)
+    if len(told) < model.settings.latent:
+        means = posterior_means(model, x, labels)
+        told = means.var(0) if len(means) > 1 else means[0].abs()
     return told.argsort(descending=True)[:most].tolist()
 
 

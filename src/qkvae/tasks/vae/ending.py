@@ -186,7 +186,7 @@ def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
 def _use_of_latents(kl: Tensor) -> Section:
     """How much each latent tells."""
     order = kl.argsort(descending=True).tolist()[:40]
-    bars = [(f"latent {place}", float(kl[place])) for place in order]
+    bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order]  # a sampled KL may be below
     drawing = bar_chart(bars, title="KL of each latent", unit="nats")
     return Section(
         title="What the latents tell",

@@ -42,7 +42,7 @@ class PictureForm:
         """
         part = to_white(part, self.format.white)
         self.format.fits(part)
-        return torch.from_numpy(np.ascontiguousarray(part.values))
+        return torch.from_numpy(np.require(part.values, requirements=["C", "W"]))
 
     def numbers(self, stored: Shaped[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
         """What a model reads: parts of white."""

@@ -37,7 +37,7 @@ def look(coder: Coder, path: str, name: str) -> SectionsPage:
     kl = found.kl[0]
     order = (kl if len(kl) == len(mu) else mu.abs()).argsort(descending=True)[:_LATENTS].tolist()
     rows = [(place, _short(mu[place]), _short(sigma[place])) for place in order]
-    bars = [(f"latent {place}", float(kl[place])) for place in order if len(kl) == len(mu)]
+    bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order if len(kl) == len(mu)]
     chart = Picture(drawing=Markup(bar_chart(bars, title="KL of each latent", unit="nats")))
     return SectionsPage(
         run=name,

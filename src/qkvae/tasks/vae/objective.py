@@ -53,6 +53,7 @@ class VaeObjective:
         self.learning, self.training = config.learning, config.training
         self.counted = f"{encoded.form.noun}s"
         self.per_epoch = max(1, round(len(encoded.train) / _rows(self.training)))
+        self.warned = False
         self.watched = torch.from_numpy(evenly(len(encoded.valid), _WATCHED))
         if isinstance(model.prior.top, Vamp):
             some = evenly(len(encoded.train), len(model.prior.top.inputs))
@@ -118,8 +119,10 @@ class VaeObjective:
         return bound_figures(self.vae, x, None if labels is None else labels[self.watched], draws)
 
     def advice(self, figures: dict[str, float]) -> str | None:
-        """What a person should do about what was found; nothing of a run that is well."""
-        return advised(figures, self.config)
+        """What a person should do about what was found, said once; nothing of a run that is well."""
+        told = None if self.warned else advised(figures, self.config)
+        self.warned = told is not None or self.warned
+        return told
 
 
 def _rows(training: Training) -> int:
