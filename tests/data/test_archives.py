@@ -111,3 +111,16 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, kind: str) -> None:
         [read() for _, _, read in members(path, Tally())]
     with pytest.raises(ValueError, match=r"damaged|no zip file"):
         member_names(path)
+
+
+def test_a_sparse_file_in_a_tar_is_refused(tmp_path: Path) -> None:
+    """600 bytes that say they are a terabyte."""
+    member = tarfile.TarInfo("a/1.txt")
+    told = {"major": "1", "minor": "0", "name": "a/1.txt", "realsize": str(2**40)}
+    member.pax_headers = {f"GNU.sparse.{name}": value for name, value in told.items()}
+    content = b"1\n0\n3\n".ljust(512, b"\0") + b"abc"
+    member.size = len(content)
+    with tarfile.open(tmp_path / "set.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(ValueError, match="mostly holes, as in a decompression bomb"):
+        list(members(tmp_path / "set.tar", Tally()))

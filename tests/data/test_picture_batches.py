@@ -19,6 +19,7 @@ from qkvae.data.pictures import Pictures
 SOME = Pictures(np.random.default_rng(0).integers(0, 256, (23, 3, 6, 5), np.uint8))
 FORM = PictureFormat.of(SOME)
 VARIED = Augmentation(crop=1, mixup=0.2)
+COLOURED = Augmentation(colour=0.1)
 
 
 FIELDS = ("shares", "rows", "partners", "share")
@@ -100,3 +101,14 @@ def test_embedded_pictures_clips_and_signals() -> None:
     signals = default_signals(30, seed=3)
     assert signals.values[:5].tobytes() == default_signals(5, seed=3).values.tobytes()
     assert len(set(signals.labels or [])) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("operations", Augmentation(operations=1)), ("colour", COLOURED)]
+)
+def test_numbers_that_are_no_parts_of_white_are_never_cut(name: str, asked: Augmentation) -> None:
+    reals = Pictures(np.linspace(-3, 700, 5 * 3 * 6 * 5, dtype=np.float32).reshape(5, 3, 6, 5), white=1.0)
+    form = PictureFormat.of(reals)
+    with pytest.raises(ValueError, match=f"{name} is .* from 0 to 1, but the pictures hold -3 to 700"):
+        PictureBatches(reals, form, 5, 0, asked)
+    assert len(PictureBatches(reals, form, 5, 0, Augmentation(crop=1, zoom=0.2))[0]) == 5

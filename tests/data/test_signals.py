@@ -50,3 +50,12 @@ def test_arrays_are_read_as_everywhere(tmp_path: Path) -> None:
     found = read_signals(tmp_path / "a.npz")
     assert (found.values == values.transpose(0, 2, 1)).all()
     assert found.white == 1.0
+
+
+def test_what_a_run_is_asked_about_needs_no_column_of_labels(tmp_path: Path) -> None:
+    rows = read_signals(table(tmp_path, ["a,b,kind", "1,2,0", "1,3,1"]), PictureData(label="kind"))
+    asked = table(tmp_path, ["a,b", "1,2", "1,3"])
+    found = read_signals(asked, PictureData(label="kind"), labelled=False, like=PictureFormat.of(rows))
+    assert found.size == (2,)
+    with pytest.raises(ValueError, match='no column "kind"'):
+        read_signals(asked, PictureData(label="kind"))

@@ -223,6 +223,11 @@ def _tarred(path: Path, stack: ExitStack, tally: Tally) -> Generator[tuple[tarfi
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             _refuse_outside(member.name, path)
+            if member.issparse():
+                raise ValueError(
+                    f'{path.name} holds "{member.name}", whose {member.size:,} bytes are mostly holes, as '
+                    "in a decompression bomb: unpack it yourself if you trust it"
+                )
             if member.isfile():
                 yield archive, member
             elif not member.isdir():

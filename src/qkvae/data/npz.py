@@ -47,10 +47,11 @@ def read_npy(file: TextFile) -> NDArray[Any]:
     """
     try:
         if file.member is None:
-            return npy.open_memmap(file.path, mode="r")
+            with np.errstate(over="ignore"):  # of a size that is damaged, which is refused
+                return npy.open_memmap(file.path, mode="r")
         with opened(file) as stream:
             return _read(stream)
-    except (ValueError, OSError, EOFError, TypeError) as error:
+    except (ValueError, OSError, EOFError, TypeError, OverflowError) as error:
         why = " ".join(str(error).split())
         if "allow_pickle" in why or "Python objects" in why:
             why = "it holds Python objects, which could run as a program: save plain numbers"
@@ -65,7 +66,7 @@ def _read(stream: Any) -> NDArray[Any]:
     if kind.hasobject:
         raise ValueError("Python objects")
     wanted = math.prod(shape) * kind.itemsize
-    raw = stream.read(wanted)
+    raw = stream.read()  # all, not as many as it says: memory is taken only for what is there
     if len(raw) != wanted:
         raise ValueError(f"it says that it holds {wanted:,} bytes, but has {len(raw):,}")
     return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")

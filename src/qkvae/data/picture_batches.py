@@ -88,6 +88,7 @@ class PictureBatches:
         self.form, self._seed = form, seed
         self._augmentation = Augmentation() if augmentation is None else augmentation
         self._augmentation.fits(form.size, form.channels)
+        _refuse_cut(self._augmentation, pictures)
         self._count = len(pictures)
         self._per_epoch = max(1, round(self._count / rows))
         self._values = _Shared(pictures.values)
@@ -112,6 +113,19 @@ class PictureBatches:
     def stream(self, start: int = 0, workers: int = 0) -> Iterator[PictureBatch]:
         """Batch ``start`` and all after it, without end, prepared by so many processes beside this one."""
         return in_order(self, start, workers)
+
+
+def _refuse_cut(augmentation: Augmentation, pictures: Pictures) -> None:
+    """Refuse what would cut numbers to [0, 1] that are no parts of white."""
+    if pictures.values.dtype == np.uint8 or not (augmentation.colour or augmentation.operations):
+        return
+    low, high = float(pictures.values.min()), float(pictures.values.max())
+    if low < 0 or high > pictures.white:
+        name = "operations" if augmentation.operations else "colour"
+        raise ValueError(
+            f"{name} is {getattr(augmentation, name)}, which is for numbers from 0 to {pictures.white:g}, "
+            f"but the pictures hold {low:g} to {high:g}: give {name} 0, or scale the pictures"
+        )
 
 
 def plain_batch(values: Tensor, places: NDArray[np.int64], form: PictureFormat) -> PictureBatch:

@@ -102,6 +102,8 @@ def read_pictures(
 def to_white(pictures: Pictures, white: float) -> Pictures:
     """The same pictures on another scale, as float32 where bytes do not hold it.
 
+    Numbers that are no bytes and exceed 1 are no parts of white: they stay as they are.
+
     >>> some = Pictures(np.array([[[[255]]]], np.uint8))
     >>> to_white(some, 16.0).values.tolist()
     [[[[16.0]]]]
@@ -111,6 +113,8 @@ def to_white(pictures: Pictures, white: float) -> Pictures:
     values = pictures.values
     # of bytes that are all 0 and 1 nobody knows: those trained on know better
     if values.dtype == np.uint8 and pictures.white == 1:
+        return replace(pictures, white=white)
+    if values.dtype != np.uint8 and pictures.white == 1 and values.max() > 1:
         return replace(pictures, white=white)
     return replace(
         pictures, values=values.astype(np.float32) * np.float32(white / pictures.white), white=white

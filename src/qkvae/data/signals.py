@@ -53,7 +53,7 @@ def read_signals(
     if not all(TextFile(Path(name)).suffix in TABLES for name in given):
         return read_pictures(given, settings, axes=1, labelled=labelled, like=like, minimum=minimum)
     table = read_mixed_table(given, minimum=minimum)
-    label = _label_column(table, settings.label)
+    label = _label_column(table, settings.label, labelled)
     if labelled and label is None:
         raise ValueError(f"{table.where(0)}: every column holds numbers: say by label which one is the label")
     places = [name for name in table.columns if name != label]
@@ -67,12 +67,14 @@ def read_signals(
     return replace(found, notes=(*table.notes, *duplicates(found)), paths=tuple(given))
 
 
-def _label_column(table: MixedTable, given: str | None) -> str | None:
+def _label_column(table: MixedTable, given: str | None, labelled: bool) -> str | None:
     names = list(table.columns)
     if given is not None:
         if given not in names:
             if given.isdecimal() and int(given) < len(names):
                 return names[int(given)]
+            if not labelled:  # what a run is asked about need not have one
+                return None
             raise missing_column(os.path.basename(table.paths[0]), given, names)
         return given
     called = [name for name in names if name.casefold() in LABEL_NAMES]
