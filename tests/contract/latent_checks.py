@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, distributions
 from torch.testing import assert_close
 
 from qkvae.config import VAE as Settings
-from qkvae.data.grids import binarized
+from qkvae.data.binarize import binarized
 from qkvae.losses import bounds
 from qkvae.models.vae import VAE
 from qkvae.nn.gaussian import Gaussian
@@ -135,10 +134,10 @@ def vamp_is_a_mixture() -> None:
 
 
 def binarised_anew() -> None:
-    grey = np.full((300, 300), 100, np.uint8)
-    one, other = binarized(grey, 0, 1), binarized(grey, 0, 2)
-    assert np.array_equal(one, binarized(grey, 0, 1))
-    assert not np.array_equal(one, other)
+    chances = torch.full((300, 300), 100 / 255)
+    one, other = binarized(chances, (0, 1)), binarized(chances, (0, 2))
+    assert torch.equal(one, binarized(chances, (0, 1)))
+    assert not torch.equal(one, other)
     assert abs(one.mean() - 100 / 255) < 0.01
 
 

@@ -8,7 +8,7 @@ import torch
 from planted import Fault, plant
 from torch import Tensor
 
-from qkvae.data import grids
+from qkvae.data import binarize
 from qkvae.losses import bounds
 from qkvae.nn import gaussian, latents, likelihoods
 
@@ -136,7 +136,7 @@ LATENT_FAULTS = [
     ),
     Fault(
         "binarisation without the step",
-        plant(grids, "binarized", lambda original, grey, seed, step: original(grey, seed, 0)),
+        plant(binarize, "binarized", lambda original, chances, seed: original(chances, seed[:-1])),
         "binarised anew at each step, and the same again",
     ),
 ]

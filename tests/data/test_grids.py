@@ -1,4 +1,4 @@
-"""Rows of numbers from MATLAB files and text, damaged ones, and binarisation."""
+"""Rows of numbers from MATLAB files and text, and damaged ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from qkvae.data.grids import binarized, read_amat
+from qkvae.data.grids import read_amat
 
 TYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 
@@ -63,17 +63,3 @@ def test_text_is_read_and_small_numbers_stay_bytes(tmp_path: Path) -> None:
     path.write_text("0 1 1\n1 0\n", encoding="utf-8")
     with pytest.raises(ValueError, match="same count of numbers"):
         read_amat(path)
-
-
-def test_binarisation_is_a_function_of_seed_and_step_with_the_right_chances() -> None:
-    grey = np.tile(np.array([0, 1, 64, 128, 254, 255], np.uint8), (40_000, 1))
-    one = binarized(grey, 3, 5)
-    assert one.dtype == np.uint8
-    np.testing.assert_array_equal(one, binarized(grey, 3, 5))
-    assert not np.array_equal(one, binarized(grey, 3, 6))
-    assert not np.array_equal(one, binarized(grey, 4, 5))
-    chances = one.mean(0)
-    assert chances[0] == 0
-    assert chances[-1] == 1
-    np.testing.assert_allclose(chances, grey[0] / 255, atol=0.012)
-    assert abs(float(np.corrcoef(one[:, 2], one[:, 3])[0, 1])) < 0.02

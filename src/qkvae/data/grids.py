@@ -1,4 +1,4 @@
-"""Rows of numbers from ``.amat`` files, and grey pixels as chances: binarisation anew at every step.
+"""Rows of numbers from ``.amat`` files.
 
 The fixed binarisation of MNIST (Larochelle and Murray 2011) goes about as files that end in ``.amat``: text,
 with a datum to a line, or a MATLAB file by that name.
@@ -58,16 +58,3 @@ def _read_matlab(path: Path, key: str) -> NDArray[np.generic]:
     if np.asarray(held[key]).dtype.kind not in "buif":
         raise ValueError(f'{path}: "{key}" holds no real numbers: name one of {", ".join(known)}')
     return np.ascontiguousarray(held[key])
-
-
-def binarized(grey: NDArray[np.uint8], seed: int, step: int) -> NDArray[np.uint8]:
-    """Each pixel 1 with probability grey/255, otherwise 0: a pure function of (seed, step).
-
-    Dynamic binarisation, Salakhutdinov and Murray 2008, https://doi.org/10.1145/1390156.1390266: a picture is
-    another one at every step.  Exact: of the numbers 0 to 254, all equally likely, ``grey`` lie below grey.
-
-    >>> binarized(np.array([0, 255, 0, 255], np.uint8), seed=1, step=7).tolist()
-    [0, 1, 0, 1]
-    """
-    draw = np.random.default_rng((seed, step))
-    return (draw.integers(0, 255, grey.shape, dtype=np.uint8) < grey).view(np.uint8)
