@@ -165,7 +165,7 @@ def test_settings_without_effect_are_refused(tmp_path: Path, capsys: pytest.Capt
     out = ["--steps", "1", "--out", str(tmp_path / "run")]
     for flags, said in (
         (["--size", "16"], "size 16 has no effect on the embedded data"),
-        (["--colour", "0.2"], "the data have 1 channels"),
+        (["--crop", "8"], "crop is 8, but the smallest side is 8"),
         (["--model.patch", "3"], "no multiple of the patch's 3"),
     ):
         assert main(["train", "image-classification", *TINY[:8], *flags, *out]) == 2
