@@ -34,7 +34,7 @@ class PictureForm:
         """Channels, height and width."""
         return (self.format.channels, *self.format.size)
 
-    def stored(self, part: Pictures) -> Shaped[Tensor, "count *shape"]:
+    def stored(self, part: Any) -> Shaped[Tensor, "count *shape"]:
         """The pictures as they are kept in memory: bytes, where they are bytes.
 
         Raises:
@@ -48,7 +48,7 @@ class PictureForm:
         """What a model reads: parts of white."""
         return self.format.shares(stored)
 
-    def filled(self, model: VAE, train: Pictures) -> VAE:
+    def filled(self, model: VAE, train: Any) -> VAE:
         """The model's settings for such pictures.
 
         Where no likelihood is given, drawings, most of whose numbers are black or white, get a Bernoulli,
@@ -62,11 +62,11 @@ class PictureForm:
             raise ValueError("likelihood mixed is for tables, but the data are pictures: choose another")
         return replace(model, shape=self.shape, likelihood=likelihood)
 
-    def notes(self, part: Pictures) -> list[Note]:
+    def notes(self, part: Any) -> list[Note]:
         """What was handled when these pictures were made numbers."""
         return []
 
-    def where(self, part: Pictures, place: int) -> str:
+    def where(self, part: Any, place: int) -> str:
         """Which datum it is, for a line of results."""
         return part.where(place)
 
@@ -92,7 +92,7 @@ class TableForm:
         """Numbers of a row."""
         return (len(self.scaling.numeric) + sum(self.categories),)
 
-    def stored(self, part: MixedTable) -> Shaped[Tensor, "count *shape"]:
+    def stored(self, part: Any) -> Shaped[Tensor, "count *shape"]:
         """The rows as a model reads them.
 
         Raises:
@@ -110,7 +110,7 @@ class TableForm:
         """What a model reads, which is what is stored."""
         return stored
 
-    def filled(self, model: VAE, train: MixedTable) -> VAE:
+    def filled(self, model: VAE, train: Any) -> VAE:
         """The model's settings for such rows.
 
         Raises:
@@ -123,14 +123,14 @@ class TableForm:
             )
         return replace(model, shape=self.shape, likelihood="mixed", categories=self.categories)
 
-    def notes(self, part: MixedTable) -> list[Note]:
+    def notes(self, part: Any) -> list[Note]:
         """Values never seen in training, and columns that were not trained on."""
         known = {*(column.name for column in self.scaling.columns), *self.scaling.constant}
         more = tuple(name for name in part.columns if name not in known)
         said = [Note("columns", len(more), "columns were not trained on and are not read", more[:3])]
         return [*self.scaling.scale(part).notes, *(said if more else [])]
 
-    def where(self, part: MixedTable, place: int) -> str:
+    def where(self, part: Any, place: int) -> str:
         """Which datum it is, for a line of results: rows are counted from 1."""
         return str(place + 1)
 
