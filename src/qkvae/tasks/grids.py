@@ -189,9 +189,10 @@ def filled_grid(config: Any, corpus: GridCorpus) -> Any:
     """The config with what the data decide: size, channels, and a patch if none is asked for.
 
     Raises:
-        ValueError: the patch does not fit the size.
+        ValueError: the patch does not fit the size, or the augmentation cannot be done to the data.
     """
     form, patches = corpus.form, config.model.patches
+    config.augmentation.fits(form.size, form.channels)
     patch = patches.patch or usual_patch(form.size)
     patches = replace(patches, size=form.size, channels=form.channels, patch=patch)
     return replace(
