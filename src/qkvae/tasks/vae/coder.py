@@ -20,10 +20,8 @@ from qkvae.tasks.vae.corpus import Part_, read_part, targets, told_numbers
 from qkvae.tasks.vae.forms import Form, saved_form
 from qkvae.tasks.vae.measure import log_p, scores
 
-_JUDGED = (
-    0,
-    2**31 + 1,
-)  # the seed of what is drawn of data that are judged: one for all runs, to compare them
+_JUDGED = (1, 2**31 + 1)
+"""The seed of what is drawn of data that are judged: one for all runs, so that they can be compared."""
 
 
 @dataclass(frozen=True)
