@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,14 @@ def test_what_is_hidden_depends_on_the_seed_and_the_batch_only() -> None:
     parts = sum(objective.loss(part).total for part in objective.parts(first, 3))
     assert torch.allclose(whole, torch.as_tensor(parts), rtol=1e-5)
     assert isinstance(first.pictures, PictureBatch)
+
+
+def test_inputs_of_the_same_name_have_drawings_of_their_own(once: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.png").write_bytes((once / "one.png").read_bytes())
+    run = api.load(once / "run")
+    inputs = [str(tmp_path / folder / "one.png") for folder in ("a", "b")]
+    told = list(run.use(inputs, replace(run.config.generation, folder=str(tmp_path))))
+    assert [Path(each.text).name for each in told] == ["one.told.png", "one.2.told.png"]
+    assert all(Path(each.text).is_file() for each in told)

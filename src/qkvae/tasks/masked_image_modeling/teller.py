@@ -148,6 +148,7 @@ class Teller:
         folder, share = Path(chosen.folder), chosen.seen or self.seen
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is no folder: make it, or choose another --folder")
+        written = set[Path]()
         for names, found in each_asked(inputs, self.data, self.form):
             if found is None:
                 yield Answer(names[0], "", 0.0, share)
@@ -157,7 +158,8 @@ class Teller:
                 for row in range(len(told.losses)):
                     stem = Path(names[0].split(": ")[0]).name.split(".")[0]
                     number += 1
-                    place = folder / f"{stem}{f'-{number}' if len(found) > 1 else ''}.told.png"
+                    name = f"{stem}-{number}" if len(found) > 1 else stem
+                    place = _free(folder, name, written)
                     place.write_bytes(png(side_by_side([enlarged(each, _SIDE) for each in told.drawn(row)])))
                     yield Answer(names[number - 1], str(place), float(told.losses[row]), share)
 
@@ -168,3 +170,13 @@ class Teller:
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """Nothing is ever cut."""
         return None
+
+
+def _free(folder: Path, name: str, written: set[Path]) -> Path:
+    """Where a drawing of this name goes: beside that of another input of the same name, not over it."""
+    places = (
+        folder / f"{name}{again}.told.png" for again in ("", *(f".{n}" for n in range(2, len(written) + 3)))
+    )
+    place = next(each for each in places if each not in written)
+    written.add(place)
+    return place
