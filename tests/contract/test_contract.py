@@ -106,7 +106,7 @@ def named(value: Any) -> str:
 
 def test_every_family_is_proven_here() -> None:
     proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage}
-    proven |= {config.VAE, config.VQ}
+    proven |= {config.VAE, config.VQ, config.TextVAE}
     assert set(FAMILIES) == proven
 
 
@@ -214,6 +214,16 @@ def test_every_promise_is_kept_by_models_of_codes(parts: dict[str, Any]) -> None
     rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
     assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
     assert len(rows) == 7
+    assert not [row for row in rows if not row.holds]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 6, 8], ids=lambda number: named(PARTS[number]))
+def test_every_promise_is_kept_by_text_vaes(number: int) -> None:
+    block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, "dropout": 0.2, **PARTS[number]})
+    model = shaken(config.TextVAE(block=block, latent=3, max_length=40, vocab=29))
+    rows, case = prove(model, seed=number), make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == 6
     assert not [row for row in rows if not row.holds]
 
 

@@ -60,6 +60,7 @@ from qkvae.config.tasks import (
     VideoClassification,
     Writing,
 )
+from qkvae.config.text_latent import TextVAE
 from qkvae.config.training import Optimizer, Saving, Training
 
 __all__ = [
@@ -117,6 +118,7 @@ __all__ = [
     "TextClassification",
     "TextData",
     "TextGeneration",
+    "TextVAE",
     "Training",
     "Translation",
     "TranslationData",

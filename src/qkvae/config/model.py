@@ -4,8 +4,9 @@ from qkvae.config.coded import VQ
 from qkvae.config.families import Family
 from qkvae.config.grids import GridFamily
 from qkvae.config.latent import VAE
+from qkvae.config.text_latent import TextVAE
 
-LatentFamily = VAE | VQ
+LatentFamily = VAE | VQ | TextVAE
 """The settings of a model with latent variables."""
 
 ModelConfig = Family | GridFamily | LatentFamily

@@ -12,19 +12,17 @@ import math
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from qkvae.nn.gaussian import Gaussian
 from qkvae.nn.latents import Posterior, Prior
-from qkvae.nn.likelihoods import Likelihood
 
 
 @runtime_checkable
 class Autoencoder(Protocol):
     """What the bounds ask of a model."""
 
-    likelihood: Likelihood
     posterior: Posterior
     prior: Prior
 
@@ -32,8 +30,8 @@ class Autoencoder(Protocol):
         """What the posterior reads."""
         ...
 
-    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What the likelihood reads."""
+    def log_likelihood(self, x: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """ln p(x | z) of each draw and datum."""
         ...
 
     def read(self, x: Tensor) -> Gaussian:
@@ -58,7 +56,7 @@ class Terms(NamedTuple):
 
 def terms(
     model: Autoencoder,
-    x: Float[Tensor, "b *shape"],
+    x: Shaped[Tensor, "b *shape"],
     eps: Float[Tensor, "draws b latent"],
     labels: Int[Tensor, " b"] | None = None,
 ) -> Terms:
@@ -72,7 +70,7 @@ def terms(
     (torch.Size([2]), torch.Size([2, 3]), torch.Size([2]))
     """
     z, q = model.posterior.draw(model.features(x, labels), eps)
-    log_likelihood = model.likelihood.log_prob(x, model.decode(z, labels))
+    log_likelihood = model.log_likelihood(x, z, labels)
     kl = model.prior.kl(q, z, model.read)
     return Terms(log_likelihood.mean(0), kl.mean(0) if kl.ndim == 3 else kl)
 
@@ -96,7 +94,7 @@ def negative_elbo(found: Terms, beta: float = 1.0, free: float = 0.0) -> Float[T
 
 def log_weights(
     model: Autoencoder,
-    x: Float[Tensor, "b *shape"],
+    x: Shaped[Tensor, "b *shape"],
     eps: Float[Tensor, "draws b latent"],
     labels: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, "draws b"]:
@@ -118,7 +116,7 @@ def importance_weighted(log_w: Float[Tensor, "draws b"]) -> Float[Tensor, " b"]:
 
 def doubly_reparameterized(
     model: Autoencoder,
-    x: Float[Tensor, "b *shape"],
+    x: Shaped[Tensor, "b *shape"],
     eps: Float[Tensor, "draws b latent"],
     labels: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, " b"]:
@@ -147,7 +145,7 @@ def doubly_reparameterized(
 @torch.no_grad()
 def log_likelihood(
     model: Autoencoder,
-    x: Float[Tensor, "b *shape"],
+    x: Shaped[Tensor, "b *shape"],
     samples: int,
     generator: torch.Generator | None = None,
     labels: Int[Tensor, " b"] | None = None,
@@ -177,4 +175,4 @@ def log_likelihood(
 
 def _log_joint(model: Autoencoder, x: Tensor, z: Tensor, labels: Tensor | None) -> Tensor:
     """ln p(x | z) + ln p(z)."""
-    return model.likelihood.log_prob(x, model.decode(z, labels)) + model.prior.log_prob(z, model.read)
+    return model.log_likelihood(x, z, labels) + model.prior.log_prob(z, model.read)

@@ -9,6 +9,7 @@ from qkvae.models.decoder import Decoder
 from qkvae.models.encoder import Encoder
 from qkvae.models.masked_image import MaskedImage
 from qkvae.models.seq2seq import Seq2Seq
+from qkvae.models.text_vae import TextVAE
 from qkvae.models.vae import VAE
 from qkvae.models.vision import Vision
 from qkvae.models.vq import VQ
@@ -19,7 +20,7 @@ Family = Seq2Seq | Decoder | Encoder
 GridFamily = Vision | MaskedImage
 """A model of any family that reads signals, pictures or videos."""
 
-LatentFamily = VAE | VQ
+LatentFamily = VAE | VQ | TextVAE
 """A model of any family with latent variables."""
 
 Model = Family | GridFamily | LatentFamily
@@ -33,6 +34,7 @@ FAMILIES: dict[type, type[Any]] = {
     config.MaskedImage: MaskedImage,
     config.VAE: VAE,
     config.VQ: VQ,
+    config.TextVAE: TextVAE,
 }
 """Which model a family's config builds."""
 
@@ -51,6 +53,8 @@ def build(settings: config.MaskedImage) -> MaskedImage: ...
 def build(settings: config.VAE) -> VAE: ...
 @overload
 def build(settings: config.VQ) -> VQ: ...
+@overload
+def build(settings: config.TextVAE) -> TextVAE: ...
 @overload
 def build(settings: config.Family) -> Family: ...
 @overload
@@ -76,6 +80,7 @@ __all__ = [
     "MaskedImage",
     "Model",
     "Seq2Seq",
+    "TextVAE",
     "Vision",
     "build",
 ]

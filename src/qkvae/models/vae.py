@@ -77,6 +77,15 @@ class VAE(nn.Module):
         numbers = self.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
         return self.told(self.likelihood.told(numbers, self.settings.shape))
 
+    def log_likelihood(
+        self,
+        x: Float[Tensor, "b *shape"],
+        z: Float[Tensor, "*draws_b latent"],
+        labels: Int[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "*draws_b"]:
+        """ln p(x | z) of each datum, in nats."""
+        return self.likelihood.log_prob(x, self.decode(z, labels))
+
     def phi(self) -> list[nn.Parameter]:
         """φ, what an E-step moves: the encoder and the posterior.
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qkvae.models import VAE, VQ, Decoder, Encoder, MaskedImage, Model, Seq2Seq, Vision
-from qkvae.prove import coded, grids, latent, learning, reading, writing
+from qkvae.models import VAE, VQ, Decoder, Encoder, MaskedImage, Model, Seq2Seq, TextVAE, Vision
+from qkvae.prove import coded, grids, latent, learning, reading, text_latent, writing
 from qkvae.prove.case import AttentionCase, Case, TextCase, WritingCase
 from qkvae.prove.coded import VQCase
 from qkvae.prove.decoder import DecoderCase, RememberingCase
@@ -18,6 +18,7 @@ from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
 from qkvae.prove.latent import VAECase
 from qkvae.prove.rows import EXACT, FP32, SUMMED, Row
 from qkvae.prove.seq2seq import Seq2SeqCase
+from qkvae.prove.text_latent import TextVAECase
 
 
 class Check(NamedTuple):
@@ -55,6 +56,8 @@ CHECKS = (
     Check("each code is the nearest", coded.codes_not_nearest, FP32, VQCase),
     Check("told by the codes alone", coded.told_by_codes_alone, FP32, VQCase),
     Check("gradients go straight through the codes", coded.straight_through, FP32, VQCase),
+    Check("texts' padding changes nothing", text_latent.text_padding_changes_nothing, FP32, TextVAECase),
+    Check("no look-ahead but through z", text_latent.seen_ahead, EXACT, TextVAECase),
     Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
     Check("cached = uncached at every step", writing.cached_is_uncached, FP32, WritingCase),
     Check("carried = at once", writing.carried_is_at_once, FP32, RememberingCase),
@@ -90,6 +93,8 @@ def make_case(model: Model, seed: int) -> Case:
             return VAECase(model, seed)
         case VQ():
             return VQCase(model, seed)
+        case TextVAE():
+            return TextVAECase(model, seed)
 
 
 def prove(model: Model, seed: int = 0) -> list[Row]:

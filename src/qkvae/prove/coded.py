@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -31,7 +30,7 @@ class VQCase(Case):
         levels = kind.levels if isinstance(kind, Logistic | Categorical) else 2
         shape = (_DATA, *self.model.settings.shape)
         x = torch.randint(levels, shape, generator=self.generator()) / (levels - 1)
-        return list(x.to(self.device).split(1))
+        return list(torch.split(x.to(self.device), 1))
 
     def alone(self, example: Float[Tensor, "1 *shape"]) -> list[Float[Tensor, "places numbers"]]:
         return self._read(example)
@@ -89,4 +88,4 @@ class _Held:
         return self._features
 
     def decode(self, z: Tensor) -> Tensor:
-        return cast("Tensor", self._model.decode(z))
+        return self._model.decode(z)
