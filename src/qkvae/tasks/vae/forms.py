@@ -139,7 +139,8 @@ class TableForm:
         numeric = len(self.scaling.numeric)
         values = self.scaling.unscaled(numbers[:, :numeric].numpy())
         told = numbers[:, numeric:].split_with_sizes(self.categories, -1) if self.categories else ()
-        chosen = [each[:, :-1].argmax(-1).tolist() for each in told]  # the last one is no value
+        values_of = [each[:, :-1] for each in told]  # the last one stands for what was never seen
+        chosen = [each.argmax(-1).where(each.amax(-1) > 0, -1).tolist() for each in values_of]
         rows: list[list[str]] = []
         for row in range(len(numbers)):
             number, category = iter(values[row]), iter(zip(self.scaling.categorical, chosen, strict=True))
@@ -150,7 +151,7 @@ class TableForm:
                     cells.append("" if math.isnan(value) else f"{value:.6g}")
                 else:
                     known, codes = next(category)
-                    cells.append(known.categories[codes[row]])
+                    cells.append("" if codes[row] < 0 else known.categories[codes[row]])
             rows.append(cells)
         return rows
 
