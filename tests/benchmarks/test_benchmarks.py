@@ -18,6 +18,7 @@ PEERS = ("transformers", "ctranslate2")
 SCRIPTS = {
     "train_speed.py": ["qkvae, Muon, fp32", "torch.nn.Transformer, bf16", "course code"],
     "language_speed.py": ["qkvae, Muon, bf16", "HF GPT-2, bf16"],
+    "shakespeare_race.py": ["nats a character", "its own evaluation"],
     "write_speed.py": ["qkvae int8", "HF generate", "CTranslate2 int8", "agree on 100.0%"],
     "masked_speed.py": ["qkvae, Muon, bf16", "HF BERT, bf16"],
     "vae_speed.py": ["qkvae, AdamW, bf16", "torch example, DataLoader"],
