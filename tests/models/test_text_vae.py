@@ -85,18 +85,18 @@ def test_labels_are_refused() -> None:
 
 def test_it_learns_which_text_it_is_and_writes_it_again() -> None:
     """Eight texts of three words: with free bits and hidden words the latents tell all of ln 8 nats."""
-    model = made(latent=2, word_dropout=0.5)
+    model = made(latent=3, word_dropout=0.9)
     texts = torch.tensor([[a, b, c, 2] for a in (4, 5) for b in (6, 7) for c in (8, 9)])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for step in range(200):
+    for step in range(300):
         optimizer.zero_grad()
-        found = terms(model, texts, torch.randn(1, 8, 2))
-        negative_elbo(found, beta=min(1.0, step / 100), free=0.5).backward()
+        found = terms(model, texts, torch.randn(1, 8, 3))
+        negative_elbo(found, beta=min(1.0, step / 100), free=0.7).backward()
         optimizer.step()
     with torch.no_grad():
-        found = terms(model.eval(), texts, torch.randn(50, 8, 2))
+        found = terms(model.eval(), texts, torch.randn(50, 8, 3))
     assert float(found.kl.sum(1).mean()) > 1.0
     assert float(-found.elbo.mean()) < math.log(8) + 1.0
     written = model.write(model.read(texts).mu, 6)
     right = sum(one == text[:3] for one, text in zip(written, texts.tolist(), strict=True))
-    assert right >= 3  # by chance 1
+    assert right >= 7  # by chance 1

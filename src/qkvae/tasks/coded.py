@@ -42,7 +42,7 @@ def prior_settings(prior: config.Decoder, codes: config.VQ) -> config.Decoder:
 
 
 @torch.no_grad()
-def code_documents(model: VQ, data: Iterable[Float[Tensor, "b *shape"]]) -> EncodedDocuments:
+def code_documents(model: VQ, data: Iterable[Tensor]) -> EncodedDocuments:
     """The codes of batches of data as documents of token ids, one a picture.
 
     Raises:
