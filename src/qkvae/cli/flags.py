@@ -164,7 +164,7 @@ def group(settings: Settings, name: str) -> Settings:
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:
-    many = tuple in map(get_origin, (flag.hint, *get_args(flag.hint)))
+    many = any(get_origin(hint) is tuple for hint in (flag.hint, *get_args(flag.hint)))
     *prefix, last = flag.name.removeprefix("--").split(".")
     parameter = Parameter(
         name=flag.name,

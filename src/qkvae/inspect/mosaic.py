@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def scattered(
     low, high = places.amin(0), places.amax(0)
     at = (places - low) / (high - low).clamp_min(1e-9)
     canvas = np.full((side, side, 3), 255, np.uint8)
-    for tile, (across, up) in zip(tiles, at.tolist(), strict=True):
+    for tile, (across, up) in zip(tiles, cast("list[list[float]]", at.tolist()), strict=True):
         x, y = round(across * (side - width)), round((1 - up) * (side - height))
         canvas[y : y + height, x : x + width] = tile
     return canvas

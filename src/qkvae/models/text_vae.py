@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -110,7 +112,7 @@ class TextVAE(nn.Module):
             if bool(ended.all()):
                 break
             texts = F.pad(texts, (0, 1), value=marks.pad)
-        rows: list[list[int]] = texts.tolist()
+        rows = cast("list[list[int]]", texts.tolist())
         return [row[: row.index(marks.eos)] if marks.eos in row else row[:length] for row in rows]
 
     def _hidden(self, shown: Int[Tensor, "b n"]) -> Int[Tensor, "b n"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -100,14 +101,14 @@ class Growing(nn.Module):
 
     def told(self, places: Float[Tensor, "b n width"]) -> Float[Tensor, "b numbers"]:
         """From what stands at each place of the smallest picture."""
-        smallest: Tensor = places.mT.unflatten(-1, self.smallest[1:])
+        smallest = cast("Tensor", places.mT.unflatten(-1, self.smallest[1:]))
         return self._grown(smallest)
 
     def _grown(self, x: Float[Tensor, "b width h w"]) -> Float[Tensor, "b numbers"]:
         for step, (height, width) in zip(self.steps, reversed(self.sizes), strict=True):
             x = step(x)[..., :height, :width]
         x = self.output(self.activation(x))
-        apart: Tensor = x.unflatten(1, (-1, self.outputs))
+        apart = cast("Tensor", x.unflatten(1, (-1, self.outputs)))
         return apart.movedim(2, -1).flatten(1)
 
 
@@ -127,7 +128,7 @@ class ConvolutionalDecoder(Growing):
         self.start = Projection(latent, (math.prod(self.smallest),))
 
     def forward(self, z: Float[Tensor, "b latent"]) -> Float[Tensor, "b numbers"]:
-        smallest: Tensor = self.start(z)[0].unflatten(-1, self.smallest)
+        smallest = cast("Tensor", self.start(z)[0].unflatten(-1, self.smallest))
         return self._grown(smallest)
 
 

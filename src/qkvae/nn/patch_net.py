@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class PatchTeller(nn.Module):
         """From what stands at the place of each patch."""
         x = (places + self.positions(self.patches.grid)).to(places.dtype)
         grid = to_grid(self.output(self.stack(x))[0], self.patches.grid, self.patches.sides)
-        apart: Tensor = grid.unflatten(1, (-1, self.outputs))
+        apart = cast("Tensor", grid.unflatten(1, (-1, self.outputs)))
         return apart.movedim(2, -1).flatten(1)
 
 

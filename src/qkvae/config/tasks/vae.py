@@ -285,7 +285,9 @@ class Vae:
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(name="adamw", lr=2e-3, beta2=0.999))
     """The optimiser."""
 
-    training: Training = field(default_factory=lambda: Training(batch_tokens=128, validations=20, precision="fp32"))
+    training: Training = field(
+        default_factory=lambda: Training(batch_tokens=128, validations=20, precision="fp32")
+    )
     """The loop."""
 
     saving: Saving = field(default_factory=Saving)

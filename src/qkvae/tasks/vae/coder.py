@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -123,7 +123,8 @@ class Coder:
         samples = (settings or self.generation).samples
         for path in inputs:
             part = self.read([path])
-            for place, score in enumerate(self.scores(part, samples).tolist()):
+            scores_of = cast("list[float]", self.scores(part, samples).tolist())
+            for place, score in enumerate(scores_of):
                 name = f"{path}:{self.form.where(part, place)}" if len(part) > 1 else path
                 yield Answer(name, score, self.threshold is not None and score > self.threshold)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -83,8 +83,9 @@ def read_corpus(data: LatentData, seed: int) -> LatentCorpus:
     )
     form = form_of(train)
     if isinstance(form, PictureForm):
-        form.format.fits(valid)
-    return LatentCorpus(train, valid, form, Labels.decide(train, "one") if labelled else None)
+        form.format.fits(cast("Pictures", valid))
+    labels = Labels.decide(cast("Pictures", train), "one") if labelled else None
+    return LatentCorpus(train, valid, form, labels)
 
 
 def read_part(
@@ -107,7 +108,7 @@ def read_part(
                 f"ignore {' '.join(data.ignore)} has no effect on pictures, which have no columns: leave it "
                 "out"
             )
-        like = None if form is None else form.format
+        like = form.format if isinstance(form, PictureForm) else None
         return read_pictures(paths, data.pictures, labelled=labelled, like=like, minimum=minimum)
     if not all(tables):
         other = next(path for path, table in zip(paths, tables, strict=True) if not table)
@@ -144,13 +145,13 @@ def encode_corpus(corpus: LatentCorpus, model: VAE) -> Encoded:
     Raises:
         ValueError: numbers that cannot have come from the likelihood; a label that training does not know.
     """
-    stored = [corpus.form.stored(part) for part in (corpus.train, corpus.valid)]
+    train, valid = (corpus.form.stored(part) for part in (corpus.train, corpus.valid))
     likelihood = make_likelihood(model)
-    for each in stored:
+    for each in (train, valid):
         for begin in range(0, len(each), 1000):
             likelihood.check(corpus.form.numbers(each[begin : begin + 1000]))
-    labels = [targets(corpus.labels, part) for part in (corpus.train, corpus.valid)]
-    return Encoded(corpus.form, *stored, *labels, corpus.valid, corpus.labels)
+    classes, valid_classes = (targets(corpus.labels, part) for part in (corpus.train, corpus.valid))
+    return Encoded(corpus.form, train, valid, classes, valid_classes, corpus.valid, corpus.labels)
 
 
 def targets(labels: Labels | None, part: Any) -> Int[Tensor, " count"] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -62,13 +64,13 @@ def telling(
     if len(told) < model.settings.latent:
         means = posterior_means(model, x, labels)
         told = means.var(0) if len(means) > 1 else means[0].abs()
-    return told.argsort(descending=True)[:most].tolist()
+    return cast("list[int]", told.argsort(descending=True)[:most].tolist())
 
 
 @torch.no_grad()
 def plane(z: Float[Tensor, "count latent"]) -> Float[Tensor, "count 2"]:
     """The two directions in which latents vary most (principal components)."""
     centred = z - z.mean(0)
-    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    directions = cast("Tensor", torch.linalg.svd(centred, full_matrices=False)[2])
     found = centred @ directions[:2].T
     return found if found.shape[1] == 2 else torch.cat([found, torch.zeros(len(z), 1)], 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -169,7 +169,7 @@ def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
     at = plane(means)
     strange = scores(coder.model, x, None, coder.generation.samples) > (coder.threshold or 0.0)
     series = [
-        Series(name=name, xs=at[which, 0].tolist(), ys=at[which, 1].tolist(), joined=False)
+        Series(name=name, xs=_floats(at[which, 0]), ys=_floats(at[which, 1]), joined=False)
         for name, which in (("usual", ~strange), ("strange", strange))
     ]
     drawing = line_chart(
@@ -185,7 +185,7 @@ def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
 
 def _use_of_latents(kl: Tensor) -> Section:
     """How much each latent tells."""
-    order = kl.argsort(descending=True).tolist()[:40]
+    order = cast("list[int]", kl.argsort(descending=True)[:40].tolist())
     bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order]  # a sampled KL may be below
     drawing = bar_chart(bars, title="KL of each latent", unit="nats")
     return Section(
@@ -193,3 +193,7 @@ def _use_of_latents(kl: Tensor) -> Section:
         note="Nats that each latent tells of a datum, the 40 most telling ones; near 0 it is asleep.",
         pictures=[Picture(drawing=Markup(drawing))],
     )
+
+
+def _floats(numbers: Tensor) -> list[float]:
+    return cast("list[float]", numbers.tolist())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
     x, labels = coder.numbers(part), coder.classes(part)
     nll = -coder.log_p(x, labels, samples)
     found = bound_figures(coder.model, x, labels, 1)
-    kl = kl_per_dimension(coder.model, x, labels)
+    kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
     own: dict[str, Any] = {"nll": float(nll.mean()), "nll_error": float(nll.std() / math.sqrt(len(nll)))}
     if coder.form.noun == "picture":
         own["bits_per_dim"] = own["nll"] / math.log(2) / coder.model.settings.numbers
@@ -33,7 +33,7 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
         **{name: found[name] for name in ("elbo", "distortion", "kl")},
         "active_units": int(found["active_units"]),
         "latents": coder.model.settings.latent,
-        "kl_per_dimension": [round(each, 4) for each in kl.tolist()],
+        "kl_per_dimension": [round(each, 4) for each in kl],
         "samples": samples,
         f"{coder.form.noun}s": len(part),
     }
@@ -50,4 +50,5 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
         x, labels = coder.numbers(part), coder.classes(part)
         nll = -coder.log_p(x, labels, coder.generation.samples).double().numpy()
         sums.append(np.stack([nll, np.ones_like(nll)], 1))
-    return {**metrics.paired_bootstrap_of_losses("nll", *sums, samples)}
+    ours, others = sums
+    return {**metrics.paired_bootstrap_of_losses("nll", ours, others, samples)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -140,7 +140,9 @@ class TableForm:
         values = self.scaling.unscaled(numbers[:, :numeric].numpy())
         told = numbers[:, numeric:].split_with_sizes(self.categories, -1) if self.categories else ()
         values_of = [each[:, :-1] for each in told]  # the last one stands for what was never seen
-        chosen = [each.argmax(-1).where(each.amax(-1) > 0, -1).tolist() for each in values_of]
+        chosen = [
+            cast("list[int]", each.argmax(-1).where(each.amax(-1) > 0, -1).tolist()) for each in values_of
+        ]
         rows: list[list[str]] = []
         for row in range(len(numbers)):
             number, category = iter(values[row]), iter(zip(self.scaling.categorical, chosen, strict=True))
@@ -180,6 +182,6 @@ def saved_form(passport: dict[str, Any]) -> Form:
 def _fitting(values: Any, white: float) -> Any:
     """The likelihood for pictures of these numbers."""
     some = values[:: max(1, len(values) // 1000)]
-    if float(np.mean((some == 0) | (some == white))) >= _EXTREME:
+    if float(((some == 0) | (some == white)).mean()) >= _EXTREME:
         return "bernoulli"
     return "logistic" if values.dtype == np.uint8 else "gaussian"

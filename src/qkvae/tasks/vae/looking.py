@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from markupsafe import Markup
 from torch import Tensor
@@ -35,7 +37,8 @@ def look(coder: Coder, path: str, name: str) -> SectionsPage:
     score = float(coder.scores(part))
     mu, sigma = (each.reshape(-1, model.settings.latent)[0] for each in (q.mu, (q.logvar / 2).exp()))
     kl = found.kl[0]
-    order = (kl if len(kl) == len(mu) else mu.abs()).argsort(descending=True)[:_LATENTS].tolist()
+    telling = kl if len(kl) == len(mu) else mu.abs()
+    order = cast("list[int]", telling.argsort(descending=True)[:_LATENTS].tolist())
     rows = [(place, _short(mu[place]), _short(sigma[place])) for place in order]
     bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order if len(kl) == len(mu)]
     chart = Picture(drawing=Markup(bar_chart(bars, title="KL of each latent", unit="nats")))

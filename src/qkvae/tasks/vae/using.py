@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -37,7 +38,7 @@ def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output:
         ValueError: the input is no number; a label that the run does not know.
     """
     coder = Coder.from_run(run)
-    count = _count(next(iter(groups), []))
+    count = _count(next(iter(groups), list[str]()))
     _refuse_png(coder, asked.png, output)
     generator = torch.Generator().manual_seed(coder.seed if asked.seed is None else asked.seed)
     model, labels = coder.model, _label(coder, asked.like)
@@ -62,7 +63,8 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
         _show(coder, both.flatten(0, 1), None, asked.png, output)
         return
     columns = min(16, len(x))
-    rows = [piece.transpose(0, 1).flatten(0, 1) for piece in both.split(columns)]
+    pieces = cast("tuple[Tensor, ...]", both.split(columns))
+    rows = [piece.transpose(0, 1).flatten(0, 1) for piece in pieces]
     if len(rows[-1]) < len(rows[0]) and len(rows) > 1:  # the last row is filled with white
         white = torch.ones(columns - len(rows[-1]) // 2, *x.shape[1:])
         rows[-1] = torch.cat([torch.cat([half, white]) for half in rows[-1].chunk(2)])
@@ -117,7 +119,8 @@ def score(run: Run, asked: Scoring, groups: Iterable[list[str]], output: Output)
     threshold = coder.threshold
     if not output.json:
         output.put("row,score")
-    for place, value in enumerate(scores.tolist()):
+    values = cast("list[float]", scores.tolist())
+    for place, value in enumerate(values):
         where = coder.form.where(part, place)
         if output.json:
             strange = None if threshold is None else value > threshold
