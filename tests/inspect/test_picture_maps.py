@@ -115,9 +115,7 @@ def test_curves_cover_and_show_the_most_important_first() -> None:
         assert_close(lost.probabilities[step], by_hand(model, picture, order[:step])[0], **CLOSE)
         assert_close(got.probabilities[step], by_hand(model, picture, order[step:])[0], **CLOSE)
     p = lost.probabilities.tolist()
-    assert lost.area == pytest.approx(
-        sum((one + other) / 2 for one, other in itertools.pairwise(p)) / 6
-    )
+    assert lost.area == pytest.approx(sum((one + other) / 2 for one, other in itertools.pairwise(p)) / 6)
     assert len(deletion(model, picture, 0, found, steps=99).shares) == 7
     assert deletion(model, picture, 0, found, steps=4).shares.tolist() == pytest.approx(
         [0, 1 / 3, 0.5, 2 / 3, 1]
