@@ -223,11 +223,12 @@ def _continue(
     model: torch.nn.Module = build(cast("Family", config.model))
     count = sum(p.numel() for p in model.parameters())
     reporter.say(f"{prepared.summary}, {count:,} parameters; {machine.describe()}")
-    _begin(model, run, prepared, processes, reporter)
+    objective = task.objective(model, prepared.tokenizer, prepared.examples, config)
+    _begin(model, run, prepared, processes, reporter)  # last: a base's weights outdo how an objective begins
     minutes = config.training.time_limit
     recorded = run.resolved.get("replay")
     loop = Loop(
-        task.objective(model, prepared.tokenizer, prepared.examples, config),
+        objective,
         run,
         machine,
         reporter,

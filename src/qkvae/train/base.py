@@ -15,7 +15,7 @@ from typing import Any, cast, get_args, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from qkvae.config import TASKS, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
+from qkvae.config import TASKS, VAE, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
@@ -104,6 +104,10 @@ def read_base(path: str | Path) -> Base:
         return Base(path, what, settings, found.state, tokenizer, _digest(found.state))
     run = Run.open(path)
     config: Any = run.config
+    if isinstance(config.model, VAE):
+        raise ValueError(
+            f"{path} is a run of {run.task}, which --from does not begin with: train anew, without --from"
+        )
     state = run.load_model()
     tokenizer = None if isinstance(config.model, GridFamily) else run.tokenizer
     return Base(path, f"a run of {run.task}", config.model, state, tokenizer, _digest(state))

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_latents import STEPS, config, pictures, save_png, table
+from torch import nn
 
 from qkvae import api
 from qkvae.cli import main
 from qkvae.config import Inference
+from qkvae.models import VAE
 from qkvae.run import CARD
 from qkvae.train import loop
 
@@ -231,3 +233,34 @@ def test_the_alarm_fires_on_a_collapse_and_is_silent_on_a_healthy_run(
     told = capsys.readouterr().err
     assert told.count("warning: posterior collapse") == 1
     assert "give a lower --beta than 300" in told
+
+
+class Stopped(BaseException):
+    """Stands for the end of a training that need not take place."""
+
+
+def test_weights_that_are_given_outlast_how_an_objective_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VampPrior's pseudo-inputs begin as data only where no other weights were given."""
+    seen: list[VAE] = []
+
+    def given(model: VAE, *_: object) -> None:
+        seen.append(model)
+        nn.init.constant_(model.prior.top.inputs, 0.25)  # pyright: ignore[reportArgumentType]
+
+    def stopped(self: object) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(api, "_begin", given)
+    monkeypatch.setattr(loop.Loop, "fit", stopped)
+    made = config(pictures(tmp_path), model={"prior": "vamp", "components": 3})
+    with pytest.raises(Stopped):
+        api.train("vae", made, out=tmp_path / "run", quiet=True)
+    assert (seen[0].prior.top.inputs == 0.25).all()
+
+
+def test_a_run_is_no_base_yet(of_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "vae", "--from", str(of_rows), "--steps", "1", "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    assert "is a run of vae, which --from does not begin with" in capsys.readouterr().err
