@@ -17,14 +17,14 @@ _CHUNK = 256  # data compared with all posteriors at a time
 
 
 def active_units(mu: Float[Tensor, "data latent"]) -> Bool[Tensor, " latent"]:
-    """Which latents tell data apart: Var_x(E_q[z]) > 0.01.
+    """Which latents tell data apart: Var_x(E_q[z]) > 0.01; none where there is but one datum.
 
     Burda et al. 2016, arXiv:1509.00519, section 5.2.
 
     >>> active_units(torch.tensor([[1.0, 0.1], [-1.0, 0.2]])).tolist()
     [True, False]
     """
-    return mu.var(0) > ACTIVE
+    return mu.var(0, correction=0) > ACTIVE
 
 
 def mutual_information(q: Gaussian, z: Float[Tensor, "draws data latent"]) -> Float[Tensor, ""]:

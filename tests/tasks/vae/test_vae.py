@@ -72,7 +72,10 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(
 
 
 def test_what_is_told_of_pictures(
-    of_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    of_pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, png = str(of_pictures), tmp_path / "shown.png"
     one, other = save_png(tmp_path, "a.png"), save_png(tmp_path, "b.png")
@@ -84,6 +87,12 @@ def test_what_is_told_of_pictures(
         assert main(["use", run, *words, "--png", str(png)]) == 0
         assert size_of(png) == (columns * 58 - 2, rows * 58 - 2)
     assert "9 pictures in" in capsys.readouterr().err
+    monkeypatch.setattr("qkvae.tasks.vae.using._ROWS", 4)  # told in pieces it is the same picture
+    assert main(["use", run, "--sample", "9", "--seed", "4", "--png", str(png)]) == 0
+    pieces = png.read_bytes()
+    monkeypatch.undo()
+    assert main(["use", run, "--sample", "9", "--seed", "4", "--png", str(png)]) == 0
+    assert png.read_bytes() == pieces
     assert main(["use", run, one, "--score"]) == 2  # it was told labels, and a bare picture has none
     assert "qkvae: " in capsys.readouterr().err
     assert main(["use", run, "--sample", "4", "--like", "nine", "--png", str(png)]) == 2
@@ -137,7 +146,7 @@ def test_rows_are_scored_drawn_and_measured(
     assert main(["use", run, "--sample", "4"]) == 0
     drawn = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(drawn) == 4
-    assert {row["town"] for row in drawn} <= {"Turin", "Pisa"}
+    assert {row["town"] for row in drawn} <= {"Turin", "Pisa", ""}  # a value never seen is an empty cell
     assert main(["use", run, "--reconstruct", str(new), "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 6
     assert main(["eval", run, table(tmp_path), "--samples", "7", "--json"]) == 0
@@ -180,6 +189,10 @@ REFUSED = {
     "labels of rows": (lambda f: [table(f), "--condition", "label"], "needs pictures"),
     "one draw of IWAE": (lambda f: [table(f), "--bound", "iwae"], "draws is 1"),
     "a beta of IWAE": (lambda f: [table(f), "--bound", "iwae", "--draws", "5", "--beta", "2"], "no effect"),
+    "free nats of parts": (
+        lambda f: [table(f), "--free-nats", "0.1", "--accumulate", "2"],
+        "leave accumulate out",
+    ),
     "workers": (lambda f: [table(f), "--workers", "2"], "in memory"),
 }
 

@@ -99,7 +99,8 @@ class Inference:
     """Epochs in which beta climbs; 10 if not given.  A cycle is twice as long."""
 
     free_nats: float = 0.0
-    """KL that each latent may take for nothing (free bits, in nats), which keeps latents in use."""
+    """KL that each latent may take for nothing (free bits, in nats), which keeps latents in use; a mean over
+    the batch, and where several processes train over each one's share of it."""
 
     binarize: Literal["dynamic", "none"] = "dynamic"
     """Under a Bernoulli, each number drawn as 0 or 1 anew at every step, or taken as a chance as it is."""
@@ -297,6 +298,11 @@ class Vae:
     """How the trained run measures data."""
 
     def __post_init__(self) -> None:
+        if self.learning.free_nats and self.training.accumulate > 1:
+            raise ValueError(
+                f"free_nats is {self.learning.free_nats} and accumulate is {self.training.accumulate}, but "
+                "what is free is a mean over a whole batch: leave accumulate out"
+            )
         if self.training.workers:
             raise ValueError(
                 f"workers is {self.training.workers}, but the data are in memory and need none: leave it out"

@@ -10,7 +10,10 @@ import numpy as np
 from qkvae import metrics
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
+from qkvae.tasks.vae.forms import TableForm
 from qkvae.tasks.vae.measure import bound_figures, kl_per_dimension
+
+_DENSITY = "densities of numbers"
 
 
 def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
@@ -25,8 +28,10 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
     nll = -coder.log_p(x, labels, samples)
     found = bound_figures(coder.model, x, labels, 1)
     kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
-    own: dict[str, Any] = {"nll": float(nll.mean()), "nll_error": float(nll.std() / math.sqrt(len(nll)))}
-    if coder.form.noun == "picture":
+    own: dict[str, Any] = {"nll": float(nll.mean())}
+    if len(nll) > 1:  # a single datum does not tell how much data differ
+        own["nll_error"] = float(nll.std() / math.sqrt(len(nll)))
+    if coder.form.noun == "picture" and _unit(coder) != _DENSITY:
         own["bits_per_dim"] = own["nll"] / math.log(2) / coder.model.settings.numbers
     return {
         **own,
@@ -43,8 +48,19 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
     """Which of two is better by −ln p of each datum, by a paired bootstrap; "cannot tell" is an answer.
 
     Raises:
-        ValueError: one of them was not trained on such data.
+        ValueError: the two measure different things; one of them was not trained on such data.
     """
+    unit, other = _unit(first), _unit(second)
+    if unit != other:
+        raise ValueError(
+            f"one run tells {unit}, the other {other}, and their nats are not alike: give two runs that tell "
+            "the same"
+        )
+    if isinstance(first.form, TableForm) and first.form.to_dict() != second.form.to_dict():
+        raise ValueError(
+            "the two runs read or scale columns differently, and their nats are not alike: train both on the "
+            "same data"
+        )
     sums: list[Any] = []
     for coder in (first, second):
         x, labels = coder.numbers(part), coder.classes(part)
@@ -52,3 +68,17 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
         sums.append(np.stack([nll, np.ones_like(nll)], 1))
     ours, others = sums
     return {**metrics.paired_bootstrap_of_losses("nll", ours, others, samples)}
+
+
+def _unit(coder: Coder) -> str:
+    """What a run's nats are of: those of other things cannot be compared."""
+    settings = coder.config.model
+    match settings.likelihood_or_default:
+        case "bernoulli":
+            return "0 or 1, drawn" if coder.config.learning.binarize == "dynamic" else "chances"
+        case "gaussian":
+            return _DENSITY
+        case "mixed":
+            return "rows"
+        case _:
+            return f"{settings.levels_or_default} levels"

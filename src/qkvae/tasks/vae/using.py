@@ -28,7 +28,7 @@ from qkvae.tasks.vae.measure import posterior_means
 _SAMPLES = 64
 _MOST_SHOWN = 400  # pictures in one grid
 _LATENTS = 10  # rows of a traversal
-_ROWS = 500  # data encoded side by side
+_ROWS = 500  # data encoded or told side by side
 
 
 def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output: Output) -> None:
@@ -46,10 +46,14 @@ def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output:
         labels = labels[torch.arange(count) * len(labels) // count]
     with torch.no_grad():
         eps = torch.randn(count, model.settings.latent, generator=generator)
-        told = model.decode(model.prior.draw(eps, model.read, generator), labels)
+        z = model.prior.draw(eps, model.read, generator)
         drawn = (asked.drawn or ("data" if isinstance(coder.form, TableForm) else "mean")) == "data"
-        found = model.likelihood.draw(told, generator) if drawn else model.likelihood.mean(told)
-    _show(coder, found, None, asked.png, output)
+        found: list[Tensor] = []
+        for begin in range(0, count, _ROWS):
+            rows = slice(begin, begin + _ROWS)
+            told = model.decode(z[rows], None if labels is None else labels[rows])
+            found.append(model.likelihood.draw(told, generator) if drawn else model.likelihood.mean(told))
+    _show(coder, torch.cat(found), None, asked.png, output)
 
 
 def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output: Output) -> None:
