@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ def test_idx_finds_its_labels_or_is_told_them(tmp_path: Path) -> None:
     assert "5 pictures and 4 labels" in refusal(first)
     (tmp_path / "cut").write_bytes(idx(images)[:-1])
     assert "says that it holds 5 × 4 × 3 numbers, 60 bytes, but has 59" in refusal(tmp_path / "cut")
+    lying = tmp_path / "lying"  # that it holds 8 GiB, which nobody may set aside for it
+    lying.write_bytes(bytes([0, 0, 8, 2]) + struct.pack(">II", 2**17, 2**16) + bytes(9))
+    tracemalloc.start()
+    assert "8,589,934,592 bytes, but has 9" in refusal(lying)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24
     (tmp_path / "alone").write_bytes(idx(images))
     assert "alone has no labels beside it" in refusal(tmp_path / "alone")
 

@@ -82,7 +82,7 @@ def test_what_is_no_story_is_refused(tmp_path: Path, text: str, why: str) -> Non
 
 
 def test_answers_are_words_of_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "wiki-sentences.tsv").write_text(SENTENCES, encoding="utf-8")
+    (tmp_path / "wiki-sentences.tsv").write_text(SENTENCES + "s3 no tab\n", encoding="utf-8")
     path = tmp_path / "dev.tsv"
     rows = [QUESTION.replace("\t7\t", f"\t{n}\t") for n in range(10)]
     rows.append("s2\t0\t7\t0\t0\tWhat is there?\t0 2\t3:0\t4:Invalid\n")
@@ -92,7 +92,9 @@ def test_answers_are_words_of_a_sentence(tmp_path: Path) -> None:
     first, last = found.questions[0], found.questions[10]
     assert (first.id, first.answers, first.span) == ("s1/1 2/0/0", ("The cat", "cat"), (0, 7))
     assert (last.answers, found.answer(10)) == (("Dogs .", "Dogs"), "Dogs")
-    assert "1 answers are no single stretch of their sentence" in str(found.notes[0])
+    notes = " ".join(map(str, found.notes))
+    assert "1 answers are no single stretch of their sentence" in notes
+    assert "which have not two columns (wiki-sentences.tsv:3)" in notes
 
 
 @pytest.mark.parametrize(

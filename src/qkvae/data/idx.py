@@ -55,13 +55,12 @@ def read_idx(file: TextFile) -> NDArray[Any]:
                 f"{file.name} says that it holds {wanted / 2**30:,.0f} GiB, more than {_MOST_BYTES // 2**30}:"
                 " it is damaged, or must be given in parts"
             )
-        raw = stream.read(wanted + 1)
+        raw = stream.read()  # all, not as many as it says: memory is taken only for what is there
     if len(raw) != wanted:
-        found = f"more than {wanted:,}" if len(raw) > wanted else f"{len(raw):,}"
         said = " × ".join(f"{side:,}" for side in shape)
         raise ValueError(
-            f"{file.name} says that it holds {said} numbers, {wanted:,} bytes, but has {found}: copy or "
-            "download it again"
+            f"{file.name} says that it holds {said} numbers, {wanted:,} bytes, but has {len(raw):,}: copy "
+            "or download it again"
         )
     return np.frombuffer(raw, kind).reshape(shape).astype(kind.newbyteorder("="), copy=False)
 

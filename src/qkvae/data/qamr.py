@@ -52,12 +52,23 @@ def _sentences(file: TextFile, tally: Tally) -> dict[str, str]:
     folder = file.path.parent
     for suffix in ("", *COMPRESSIONS):
         if (folder / f"{SENTENCES}{suffix}").is_file():
-            table = TextFile(folder / f"{SENTENCES}{suffix}")
-            return {cells[0]: cells[-1] for _, cells in records(Lines(table, tally)) if len(cells) == 2}
+            return _known(TextFile(folder / f"{SENTENCES}{suffix}"), tally)
     raise FileNotFoundError(
         f"{file.name} is a table, which is read as QAMR's, but {folder} has no {SENTENCES} (or .gz, .xz): "
         "put the sentences beside it, or give questions in the format of SQuAD (.json or .jsonl)"
     )
+
+
+def _known(table: TextFile, tally: Tally) -> dict[str, str]:
+    """The sentences by id; rows of more or fewer columns are left out and counted."""
+    found: dict[str, str] = {}
+    for number, cells in records(Lines(table, tally)):
+        if len(cells) == 2:
+            found[cells[0]] = cells[1]
+        else:
+            what = "rows of sentences were left out, which have not two columns"
+            tally.add("sentences", what, f"{table.name}:{number}")
+    return found
 
 
 def _is_places(cell: str) -> bool:
