@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[Callable[[], None], list[list[str]], str]] = {
         [USE, RESUME],
         "training.seed is 'one', but must be of type int",
     ),
-    "an unknown task": (edit(task="vae"), [USE, EVAL, RESUME], 'unknown task "vae"'),
+    "an unknown task": (edit(task="gan"), [USE, EVAL, RESUME], 'unknown task "gan"'),
     "a later format": (edit(format=99), [USE, RESUME], "format 99"),
 }
 

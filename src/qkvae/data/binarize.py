@@ -19,10 +19,10 @@ def binarized(chances: Float[Tensor, "*shape"], seed: Sequence[int]) -> Float[Te
     Burda et al. 2016, arXiv:1509.00519, anew at each step.  A chance is met to 1.6·10⁻⁵; 0 stays 0 and 1
     stays 1.
 
-    >>> chances = torch.tensor([0.0, 0.25, 1.0]).expand(10_000, 3)
+    >>> chances = torch.tensor([0.0, 0.3, 1.0]).expand(10_000, 3)
     >>> drawn = binarized(chances, (1, 7))
     >>> [round(share, 1) for share in drawn.mean(0).tolist()]
-    [0.0, 0.2, 1.0]
+    [0.0, 0.3, 1.0]
     """
     count = chances.numel()
     raw = np.random.SFC64(list(seed)).random_raw(-(-count // 4))
