@@ -86,9 +86,8 @@ def in_turn(noise: str) -> tuple[VAE, float]:
     model, bounds = linear(noise), [-float("inf")]
     for _ in range(16):
         bounds += [improve(model, weights, 10) for weights in (model.phi(), model.theta())]
-    bounds.append(
-        improve(model, model.phi(), 100)
-    )  # θ has moved since the E-step before: a last one, to its end
+    # θ has moved since the last E-step: one more, to its end.
+    bounds.append(improve(model, model.phi(), 100))
     assert all(later >= earlier - 1e-4 for earlier, later in itertools.pairwise(bounds))
     return model, bounds[-1]
 

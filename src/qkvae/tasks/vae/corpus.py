@@ -82,6 +82,9 @@ def read_corpus(data: LatentData, seed: int) -> LatentCorpus:
         _MOST_VALID,
     )
     form = form_of(train)
+    if type(valid) is not type(train):
+        what = "pictures and valid a table" if isinstance(form, PictureForm) else "a table and valid pictures"
+        raise ValueError(f"DATA are {what}: give two of one kind")
     if isinstance(form, PictureForm):
         form.format.fits(cast("Pictures", valid))
     labels = Labels.decide(cast("Pictures", train), "one") if labelled else None

@@ -193,6 +193,7 @@ REFUSED = {
         lambda f: [table(f), "--free-nats", "0.1", "--accumulate", "2"],
         "leave accumulate out",
     ),
+    "two kinds of data": (lambda f: [table(f), "--valid", pictures(f)], "give two of one kind"),
     "workers": (lambda f: [table(f), "--workers", "2"], "in memory"),
 }
 
