@@ -83,6 +83,11 @@ def test_links_are_left_out_and_counted(tmp_path: Path) -> None:
     tally = Tally()
     assert [name for name, _, _ in members(folder, tally)] == ["a/1.txt", "a/4.txt", "b/2.txt"]
     assert tally.count("links") == 1
+    os.symlink(folder / "b", folder / "c")
+    os.symlink(folder / "b" / "gone", folder / "d.txt")
+    tally = Tally()
+    assert [name for name, _, _ in members(folder, tally)] == ["a/1.txt", "a/4.txt", "b/2.txt"]
+    assert tally.count("linked folders") == 2
     with tarfile.open(tmp_path / "set.tar", "w") as archive:
         link = tarfile.TarInfo("a/1.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -90,6 +95,15 @@ def test_links_are_left_out_and_counted(tmp_path: Path) -> None:
     tally = Tally()
     assert not list(members(tmp_path / "set.tar", tally))
     assert tally.count("links") == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_in_a_zip_are_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path, ".zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("a/1.txt", b"another")
+    with pytest.raises(ValueError, match=r'holds two files "a/1\.txt": rename one'):
+        list(members(path, Tally()))
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar.xz"])

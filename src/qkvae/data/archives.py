@@ -176,6 +176,8 @@ def _of_folder(path: Path, tally: Tally) -> Iterator[Member]:
             tally.add("links", "links that leave the folder were left out", name)
         elif file.is_file():
             yield Member(name, file.stat().st_size, partial(_read, file, None))
+        elif file.is_symlink():
+            tally.add("linked folders", "links to folders or to nothing were left out", name)
 
 
 def _of_archive(path: Path, tally: Tally) -> Iterator[Member]:
@@ -186,10 +188,12 @@ def _of_archive(path: Path, tally: Tally) -> Iterator[Member]:
                     yield Member(member.name, member.size, partial(_of_tar, path, archive, member))
                 return
             zipped = stack.enter_context(zipfile.ZipFile(path))
-            unfolded, limit = 0, _limit(path.stat().st_size)
+            unfolded, limit, before = 0, _limit(path.stat().st_size), ""
             for held in sorted(zipped.infolist(), key=lambda each: each.filename):
                 _refuse_outside(held.filename, path)
-                unfolded += held.file_size
+                if held.filename == before and is_data(before):
+                    raise ValueError(f'{path.name} holds two files "{before}": rename one, and pack it anew')
+                before, unfolded = held.filename, unfolded + held.file_size
                 if unfolded > limit:
                     raise _bomb(path.name, limit)
                 if held.flag_bits & 1 and is_data(held.filename):
