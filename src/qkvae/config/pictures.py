@@ -8,6 +8,9 @@ from typing import Literal
 
 from qkvae.config import checks
 
+MOST_PIXELS = 178_956_970
+"""What Pillow opens at most: twice its `Image.MAX_IMAGE_PIXELS`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PictureData:
@@ -50,6 +53,11 @@ class PictureData:
     def __post_init__(self) -> None:
         checks.one_of(self, "channels", "fit")
         checks.at_least(self, 1, "most_pixels")
+        if self.most_pixels > MOST_PIXELS:
+            raise ValueError(
+                f"most_pixels is {self.most_pixels:,}, but Pillow opens {MOST_PIXELS:,} at most: scale "
+                "larger pictures down"
+            )
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction", "unreadable")
         checks.in_effect(self, "valid_fraction", "valid", ())

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from qkvae.config.pictures import MOST_PIXELS
+
 _SUFFIXES = ".png .jpg .jpeg .jpe .jfif .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm .avif"
 SUFFIXES = frozenset(_SUFFIXES.split())
 """What a file of a picture may be called."""
@@ -134,7 +136,10 @@ def _opened(raw: bytes, most_pixels: int) -> Generator[Image.Image]:
     try:
         image = Image.open(io.BytesIO(raw), formats=[name for name in _FORMATS if name in Image.OPEN])
     except Image.DecompressionBombError as error:
-        raise _bomb(_line(error), most_pixels) from error
+        raise ValueError(
+            f"it says it has more pixels than Pillow opens, {MOST_PIXELS:,}, as a decompression bomb does: "
+            "scale it down or take it out"
+        ) from error
     except UnidentifiedImageError as error:
         raise UnreadableError("no picture", "no picture of a known format") from error
     except _FAULTS as error:
@@ -142,7 +147,11 @@ def _opened(raw: bytes, most_pixels: int) -> Generator[Image.Image]:
     with image:
         width, height = image.size
         if width * height > most_pixels:
-            raise _bomb(f"it says it has {width:,} × {height:,} pixels", most_pixels)
+            raise ValueError(
+                f"it says it has {width:,} × {height:,} pixels, more than {most_pixels:,}, as a "
+                "decompression bomb does: scale it down or take it out, or raise most_pixels (to "
+                f"{MOST_PIXELS:,} at most) if you trust it"
+            )
         if not width * height:
             raise UnreadableError("empty picture", "a picture without pixels")
         try:
@@ -150,13 +159,6 @@ def _opened(raw: bytes, most_pixels: int) -> Generator[Image.Image]:
         except _FAULTS as error:
             what = "cut short" if "truncated" in str(error).lower() else "damaged"
             raise UnreadableError(f"{what} picture", f"{what} ({_line(error)})") from error
-
-
-def _bomb(what: str, most_pixels: int) -> ValueError:
-    return ValueError(
-        f"{what}, more than {most_pixels:,}, as a decompression bomb does: scale it down or take it out, or "
-        "raise most_pixels if you trust it"
-    )
 
 
 def _line(error: Exception) -> str:

@@ -34,6 +34,9 @@ class PictureFormat:
     std: tuple[float, ...]
     """Likewise the standard deviation; 1 for a channel that never changes."""
 
+    beyond: bool = False
+    """Whether the training pictures hold numbers below 0 or beyond white, which are then no parts of it."""
+
     @classmethod
     def of(cls, train: Pictures) -> PictureFormat:
         """What the training part says."""
@@ -44,6 +47,8 @@ class PictureFormat:
             train.white,
             tuple(float(each) / train.white for each in means),
             tuple(float(each) / train.white or 1.0 for each in deviations),
+            train.values.dtype != np.uint8
+            and bool(train.values.min() < 0 or train.values.max() > train.white),
         )
 
     def fits(self, pictures: Pictures) -> None:
@@ -91,6 +96,7 @@ class PictureFormat:
         True
         """
         known = set(cls.__dataclass_fields__)
+        saved = {"beyond": False} | saved  # which older runs do not tell
         if set(saved) != known:
             raise ValueError(
                 f"saved format of pictures: {', '.join(sorted(set(saved) ^ known))} too few or many"
@@ -101,6 +107,7 @@ class PictureFormat:
             saved["white"],
             tuple(saved["mean"]),
             tuple(saved["std"]),
+            saved["beyond"],
         )
 
 

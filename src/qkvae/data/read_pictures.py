@@ -92,25 +92,30 @@ def read_pictures(
     else:
         found = Scan(located, settings, labelled, tally).pictures(like, say)
     if like is not None:
-        found = to_white(found, like.white)
+        found = to_white(found, like)
         like.fits(found)
     if len(found) < minimum:
         raise ValueError(f"{', '.join(given)}: {len(found):,} pictures, but at least {minimum:,} are needed")
     return replace(found, notes=(*tally.notes(), *duplicates(found)), paths=tuple(given))
 
 
-def to_white(pictures: Pictures, white: float) -> Pictures:
-    """The same pictures on another scale, as float32 where bytes do not hold it.
+def to_white(pictures: Pictures, like: PictureFormat) -> Pictures:
+    """The same pictures on the scale of a run, as float32 where bytes do not hold it.
 
-    Numbers that are no bytes and exceed 1 are no parts of white: they stay as they are.
+    Numbers that are no bytes and exceed 1 are no parts of white: they stay as they are, and so do those of
+    an array for a run of such numbers, which refuses decoded files (`PictureFormat.fits`).
 
     >>> some = Pictures(np.array([[[[255]]]], np.uint8))
-    >>> to_white(some, 16.0).values.tolist()
+    >>> to_white(some, PictureFormat((1, 1), 1, 16.0, (0.3,), (0.4,))).values.tolist()
     [[[[16.0]]]]
     """
+    values, white = pictures.values, like.white
     if pictures.white == white:
         return pictures
-    values = pictures.values
+    if like.beyond:
+        return (
+            pictures if pictures.names else replace(pictures, values=values.astype(np.float32), white=white)
+        )
     # of bytes that are all 0 and 1 nobody knows: those trained on know better
     if values.dtype == np.uint8 and pictures.white == 1:
         return replace(pictures, white=white)

@@ -232,7 +232,7 @@ def fitting(pictures: Pictures, form: PictureFormat) -> Pictures:
     Raises:
         ValueError: their size or channels differ from those trained on.
     """
-    found = to_white(pictures, form.white)
+    found = to_white(pictures, form)
     form.fits(found)
     return found
 

@@ -40,7 +40,7 @@ class PictureForm:
         Raises:
             ValueError: their size or channels are others.
         """
-        part = to_white(part, self.format.white)
+        part = to_white(part, self.format)
         self.format.fits(part)
         return torch.from_numpy(np.require(part.values, requirements=["C", "W"]))
 
