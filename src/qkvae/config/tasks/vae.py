@@ -99,8 +99,8 @@ class Inference:
     """Epochs in which beta climbs; 10 if not given.  A cycle is twice as long."""
 
     free_nats: float = 0.0
-    """KL that each latent may take for nothing (free bits, in nats), on the mean of the batch, or of each process's
-    share of it; keeps latents in use."""
+    """KL that each latent may take for nothing (free bits, in nats), on the mean of the batch, or of each
+    process's share of it; keeps latents in use."""
 
     binarize: Literal["dynamic", "none"] = "dynamic"
     """Under a Bernoulli, each number drawn as 0 or 1 anew at every step, or taken as a chance as it is."""
