@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkvae.config.pictures import PictureData
+from qkvae.data.amat import read_amat
 from qkvae.data.archives import is_archive
 from qkvae.data.arrays import as_grids
 from qkvae.data.files import TextFile, locate
-from qkvae.data.grids import read_amat
 from qkvae.data.idx import is_idx, partner, read_idx
 from qkvae.data.labelled import Label
 from qkvae.data.npz import label_names, read_npy, read_npz

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from qkvae.data.grids import read_amat
+from qkvae.data.amat import read_amat
 
 TYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 
