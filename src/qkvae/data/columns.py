@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from qkvae.data.files import Lines, TextFile, missing_column
 from qkvae.data.pairs import Tally
+from qkvae.data.parquet import opened_parquet
 from qkvae.data.stories import is_story, story_rows
 from qkvae.data.tables import column_number, json_cells, records, shortened
 
@@ -170,17 +170,7 @@ def _named(
 
 
 def _parquet_rows(file: TextFile, columns: Columns, tally: Tally) -> Iterator[Row]:
-    try:
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ValueError(
-            f'{file.name} is Parquet, which needs the extra data: pip install "qkvae[data]"'
-        ) from error
-    try:
-        table = parquet.ParquetFile(file.path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file.name} is no Parquet file, or damaged ({error})") from error
-    with table:
+    with opened_parquet(file) as table:
         names = [str(name) for name in table.schema_arrow.names]
         chosen = _chosen(names, columns, file.name, tally)
         places = [column_number(column, names, file.name) for column in chosen]

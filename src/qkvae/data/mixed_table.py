@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import os
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from qkvae.config.names import nearest
 from qkvae.data.files import Lines, TextFile, locate
 from qkvae.data.pairs import EXAMPLES, Note, Tally
+from qkvae.data.parquet import opened_parquet
 from qkvae.data.tables import json_cells, records, shortened
 
 MINIMUM_ROWS = 10
@@ -172,16 +172,8 @@ def _even(
 
 
 def _parquet(file: TextFile) -> tuple[list[str], Iterator[tuple[int, Sequence[Any]]]]:
-    try:
-        library, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
-    except ImportError as error:
-        needs = f'{file.name} is Parquet, which needs the extra data: pip install "qkvae[data]"'
-        raise ValueError(needs) from error
-    try:
-        table = parquet.read_table(file.path)
-    except (OSError, library.ArrowException) as error:
-        why = " ".join(str(error).split())
-        raise ValueError(f"{file.name} is no Parquet file, or damaged ({why})") from error
+    with opened_parquet(file) as opened:
+        table = opened.read()
     names = [str(name) for name in table.column_names]
     cells = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     return names, enumerate(cells, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, cast
 from qkvae.data.archives import is_archive, members
 from qkvae.data.files import Lines, TextFile
 from qkvae.data.pairs import Tally
+from qkvae.data.parquet import opened_parquet
 from qkvae.data.picture_decoding import SUFFIXES
 from qkvae.data.tables import column_number, json_cells, records, shortened
 
@@ -217,29 +217,20 @@ def _columns(
 
 
 def _parquet_rows(file: TextFile, wanted: Wanted, tally: Tally) -> Iterator[tuple[int, Any, Any]]:
-    try:
-        library, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
-    except ImportError as error:
-        needs = f'{file.name} is Parquet, which needs the extra data: pip install "qkvae[data]"'
-        raise ValueError(needs) from error
-    try:
-        with parquet.ParquetFile(file.path) as table:
-            names = [str(name) for name in table.schema_arrow.names]
-            chosen = _columns(names, wanted, file.name, tally)
-            kept = [names[column_number(each, names, file.name)] for each in chosen]
-            parts = (part for part in table.iter_batches(batch_size=256, columns=kept))
-            rows = (
-                row for part in parts for row in zip(*(part.column(n).to_pylist() for n in kept), strict=True)
-            )
-            called = _class_names(table.schema_arrow.metadata, kept[-1])
-            for number, row in enumerate(rows, 1):
-                label: Any = row[1] if wanted.labelled else None
-                if isinstance(label, int) and 0 <= label < len(called):
-                    label = called[label]
-                yield number, row[0], label
-    except (OSError, library.ArrowException) as error:
-        why = " ".join(str(error).split())
-        raise ValueError(f"{file.name} is no Parquet file, or damaged ({why})") from error
+    with opened_parquet(file) as table:
+        names = [str(name) for name in table.schema_arrow.names]
+        chosen = _columns(names, wanted, file.name, tally)
+        kept = [names[column_number(each, names, file.name)] for each in chosen]
+        parts = (part for part in table.iter_batches(batch_size=256, columns=kept))
+        rows = (
+            row for part in parts for row in zip(*(part.column(n).to_pylist() for n in kept), strict=True)
+        )
+        called = _class_names(table.schema_arrow.metadata, kept[-1])
+        for number, row in enumerate(rows, 1):
+            label: Any = row[1] if wanted.labelled else None
+            if isinstance(label, int) and 0 <= label < len(called):
+                label = called[label]
+            yield number, row[0], label
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, column: str) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qkvae.data.columns import TEXT_NAMES
-from qkvae.data.files import Lines, TextFile, missing_column, read_whole
+from qkvae.data.files import Lines, TextFile, missing_column
 from qkvae.data.pairs import Tally
+from qkvae.data.parquet import opened_parquet
 from qkvae.data.tables import column_number, json_cells, records, shortened
 
 TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -109,20 +108,10 @@ def _text(value: Any, column: str, where: str) -> str:
 
 
 def _parquet_rows(file: TextFile, column: str | None, tally: Tally) -> Iterator[Row]:
-    try:
-        library, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
-    except ImportError as error:
-        raise ValueError(
-            f'{file.name} is Parquet, which needs the extra data: pip install "qkvae[data]"'
-        ) from error
-    try:
-        with parquet.ParquetFile(file.path if file.member is None else io.BytesIO(read_whole(file))) as table:
-            names = [str(name) for name in table.schema_arrow.names]
-            wanted = names[column_number(_chosen(column, names, file.name, tally), names, file.name)]
-            parts = table.iter_batches(columns=[wanted])
-            values = (value for part in parts for value in part.column(0).to_pylist())
-            for number, value in enumerate(values, 1):
-                yield number, _text(value, wanted, f"{file.name}: row {number}")
-    except (OSError, library.ArrowException) as error:
-        why = " ".join(str(error).split())
-        raise ValueError(f"{file.name} is no Parquet file, or damaged ({why})") from error
+    with opened_parquet(file) as table:
+        names = [str(name) for name in table.schema_arrow.names]
+        wanted = names[column_number(_chosen(column, names, file.name, tally), names, file.name)]
+        parts = table.iter_batches(columns=[wanted])
+        values = (value for part in parts for value in part.column(0).to_pylist())
+        for number, value in enumerate(values, 1):
+            yield number, _text(value, wanted, f"{file.name}: row {number}")
