@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from qkvae.data.encoded import Sentences
-from qkvae.data.numbered import in_order
+from qkvae.data.numbered import EpochOrder, in_order
 from qkvae.data.packed import PackedBatch, pack
 from qkvae.data.ragged import Ints
 
@@ -44,8 +44,8 @@ class PairGroups:
         """
         if not len(sentences):
             raise ValueError("there are no pairs to make batches of")
-        self.sentences, self._seed = sentences, seed
-        self.pairs = len(sentences) // 2
+        self.sentences, self.pairs = sentences, len(sentences) // 2
+        self._order = EpochOrder(self.pairs, seed)
         self._groups = max(1, round(self.pairs / group))
         self._length = int(sentences.ids.lengths.max())
         together = max(1, round(tokens * self._groups / len(sentences.ids.flat)))
@@ -59,7 +59,7 @@ class PairGroups:
     def __getitem__(self, number: int) -> Groups:
         """Batch ``number``, counted from 0 through all epochs."""
         epoch, place = divmod(number, self._per_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.pairs)
+        order = self._order(epoch)
         groups = np.array_split(order, self._groups)
         begin, end = (share * self._groups // self._per_epoch for share in (place, place + 1))
         return tuple(pack(self.sentences, _both(pairs), self._length) for pairs in groups[begin:end])

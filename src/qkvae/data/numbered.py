@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Iterator
-from typing import Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+from qkvae.data.ragged import Ints
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -19,6 +22,34 @@ class Numbered(Protocol[Item]):
     """What gives an item by its number."""
 
     def __getitem__(self, number: int, /) -> Item: ...
+
+
+class EpochOrder:
+    """The order of ``count`` examples in each epoch, a pure function of (seed, epoch); the last one is kept.
+
+    >>> order = EpochOrder(5, seed=1)
+    >>> sorted([*order.batch(0, 2).tolist(), *order.batch(1, 2).tolist()])
+    [0, 1, 2, 3, 4]
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed = count, seed
+        self._last: tuple[int, Ints] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
+    def __call__(self, epoch: int) -> Ints:
+        """Every example once."""
+        if self._last is None or self._last[0] != epoch:
+            self._last = epoch, np.random.default_rng([self._seed, epoch]).permutation(self._count)
+        return self._last[1]
+
+    def batch(self, number: int, per_epoch: int) -> Ints:
+        """The examples of a batch, counted from 0 through all epochs; an epoch is cut into equal shares."""
+        epoch, place = divmod(number, per_epoch)
+        begin, end = (share * self._count // per_epoch for share in (place, place + 1))
+        return self(epoch)[begin:end]
 
 
 def in_order(numbered: Numbered[T], start: int, workers: int) -> Iterator[T]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from qkvae.config.pictures import Augmentation
 from qkvae.data.augment import augmented
-from qkvae.data.numbered import in_order
+from qkvae.data.numbered import EpochOrder, in_order
 from qkvae.data.picture_format import PictureFormat
 from qkvae.data.pictures import Pictures
 
@@ -89,8 +89,8 @@ class PictureBatches:
         self._augmentation = Augmentation() if augmentation is None else augmentation
         self._augmentation.fits(form.size, form.channels)
         _refuse_cut(self._augmentation, pictures)
-        self._count = len(pictures)
-        self._per_epoch = max(1, round(self._count / rows))
+        self._order = EpochOrder(len(pictures), seed)
+        self._per_epoch = max(1, round(len(pictures) / rows))
         self._values = _Shared(pictures.values)
 
     @property
@@ -100,10 +100,7 @@ class PictureBatches:
 
     def __getitem__(self, number: int) -> PictureBatch:
         """Batch ``number``, counted from 0 through all epochs."""
-        epoch, place = divmod(number, self._per_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._count)
-        begin, end = (share * self._count // self._per_epoch for share in (place, place + 1))
-        chosen = order[begin:end]
+        chosen = self._order.batch(number, self._per_epoch)
         plain = plain_batch(self._values.rows(chosen), chosen, self.form)
         shares, partner, share = augmented(
             plain.shares, self._augmentation, np.random.default_rng([self._seed, number, 1])

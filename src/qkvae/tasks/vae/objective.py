@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from qkvae.config import Training, Vae
+from qkvae.data.numbered import EpochOrder
 from qkvae.losses.bounds import doubly_reparameterized, negative_elbo, terms
 from qkvae.models import VAE
 from qkvae.nn.latents import Vamp
@@ -64,16 +65,9 @@ class VaeObjective:
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Batch ``start`` and all after it, every datum once an epoch."""
-        order, known = torch.empty(0), -1
+        order = EpochOrder(len(self.encoded.train), self.training.seed)
         for number in itertools.count(start):
-            epoch, place = divmod(number, self.per_epoch)
-            if epoch != known:
-                shuffled = np.random.default_rng([self.training.seed, epoch]).permutation(
-                    len(self.encoded.train)
-                )
-                order, known = torch.from_numpy(shuffled), epoch
-            begin, end = (at * len(order) // self.per_epoch for at in (place, place + 1))
-            yield self._batch(order[begin:end], number)
+            yield self._batch(torch.from_numpy(order.batch(number, self.per_epoch)), number)
 
     def _batch(self, rows: Int[Tensor, " b"], number: int) -> Batch:
         labels = self.encoded.train_labels
