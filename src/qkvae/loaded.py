@@ -6,7 +6,7 @@ What only one verb needs is imported when it is called: translating a sentence s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -145,9 +145,7 @@ def listed(paths: Paths) -> list[str]:
     return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
 
 
-def data_settings(
-    task: str, paths: Paths, settings: Mapping[str, str | int | None], valid: Paths = ()
-) -> Any:
+def data_settings(task: str, paths: Paths, settings: Mapping[str, Any], valid: Paths = ()) -> Any:
     """A task's data settings with these paths, and of the rest only what is said here.
 
     Raises:
@@ -155,12 +153,16 @@ def data_settings(
     """
     kind = TASKS[task]
     usual = kind().data
+    groups = {each.name: value for each in fields(usual) if is_dataclass(value := getattr(usual, each.name))}
     found: dict[str, Any] = {"paths": tuple(listed(paths)), "valid": tuple(listed(valid))}
     for name, value in settings.items():
+        if value is None:
+            continue
+        place = next((place for place, group in groups.items() if hasattr(group, name)), None)
+        known, under = (usual, found) if place is None else (groups[place], found.setdefault(place, {}))
         # A column may be given by its number, which the settings hold as text.
-        is_column = isinstance(value, int) and getattr(usual, name, None) is None
-        if value is not None:
-            found[name] = str(value) if is_column else value
+        is_column = isinstance(value, int) and getattr(known, name, None) is None
+        under[name] = str(value) if is_column else value
     return from_dict(kind, {"data": found}).data
 
 

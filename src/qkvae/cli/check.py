@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 from cyclopts import App
 
-from qkvae.cli.flags import Settings, flags_of, paths_help, with_flags
+from qkvae.cli.flags import Flag, Settings, flags_of, paths_help, with_flags
 from qkvae.cli.terminal import as_epilogue, put, require_data, say_working, to_json
 from qkvae.cli.train import combine
 from qkvae.config import TASKS, from_dict
@@ -53,16 +53,21 @@ def _check(task: str, /, *data: str, json: bool = False, settings: Settings) -> 
     from qkvae import api
 
     say_working(f"reading {', '.join(asked.paths)}")
-    kept = {name: getattr(asked, name) for name in _KEPT if name != "valid" and hasattr(asked, name)}
+    places = [flag.path[1:] for flag in _flags(task) if flag.path[-1] != "valid"]
+    kept = {place[-1]: reduce(getattr, place, asked) for place in places}
     report = api.check(task, asked.paths, asked.valid, **kept)
     put(to_json(report.to_dict(), indent=2) if json else str(report))
     return 0
 
 
+def _flags(task: str) -> list[Flag]:
+    """The settings of ``data`` that decide what is read."""
+    return [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[-1] in _KEPT]
+
+
 def _command(task: str) -> Callable[..., int]:
     """The function behind ``qkvae data check TASK``."""
-    flags = [flag for flag in flags_of(TASKS[task]) if flag.path[0] == "data" and flag.path[1] in _KEPT]
-    command = with_flags(partial(_check, task), flags)
+    command = with_flags(partial(_check, task), _flags(task))
     command.__doc__ = (_check.__doc__ or "").replace("{paths}", paths_help(task))
     return command
 

@@ -23,7 +23,7 @@ from qkvae.config import TASKS
 Settings: TypeAlias = dict[str, Any]
 """Settings by name, nested as the config classes are."""
 
-UNNAMED = ("data", "augmentation", "learning", "start", "training", "saving", "block", "patches")
+UNNAMED = ("data", "augmentation", "learning", "start", "training", "saving", "block", "patches", "pictures")
 """Groups whose fields are typed without the group's name."""
 
 _GROUPS = ("training", *UNNAMED[:4], "model", "optimizer", "saving", "generation")

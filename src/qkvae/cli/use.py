@@ -13,6 +13,7 @@ from qkvae.cli.flags import Flag, Settings, flags_of, with_flags
 from qkvae.cli.inputs import inputs, is_typing, require_inputs
 from qkvae.cli.terminal import Output, put, say, to_json
 from qkvae.config import TASKS
+from qkvae.config.uses import asking
 
 if TYPE_CHECKING:
     from qkvae.loaded import LoadedRun
@@ -62,20 +63,20 @@ def _instead(typed: Settings, task: str) -> Any | None:
         ValueError: two things were, runs of this task cannot, or a setting has no effect on what was.
     """
     own, answering = TASKS[task].USES, _names(type(TASKS[task]().generation))
-    switches = {_names(use)[0] for use in own}
-    for name in (_names(use)[0] for use in _USES):
+    switches = {asking(use) for use in own}
+    for name in (asking(use) for use in _USES):
         if typed.get(name) and name not in (*switches, *answering):
             raise ValueError(f"{_flag(name)} has no effect on a run of {task}: leave it out")
-    asked = [use for use in own if typed.get(_names(use)[0])]
+    asked = [use for use in own if typed.get(asking(use))]
     if len(asked) > 1:
-        one, other = (_flag(_names(use)[0]) for use in asked[:2])
+        one, other = (_flag(asking(use)) for use in asked[:2])
         raise ValueError(f"{one} and {other} exclude each other: give one of them")
     for name, value in typed.items():
         knowing = [use for use in own if name in _names(use)] or [use for use in _USES if name in _names(use)]
         if asked and asked[0] not in knowing:
-            told = f"with {_flag(_names(asked[0])[0])}"
+            told = f"with {_flag(asking(asked[0]))}"
         elif not asked and knowing and name not in answering:
-            told = f"without {' or '.join(_flag(_names(use)[0]) for use in knowing)}"
+            told = f"without {' or '.join(_flag(asking(use)) for use in knowing)}"
         else:
             continue
         raise ValueError(f"{_flag(name)} {value} has no effect {told}: leave it out")

@@ -13,15 +13,8 @@ MOST_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureData:
-    """Where the pictures are and what they become."""
-
-    paths: tuple[str, ...] = ()
-    """Folders or archives with a folder of pictures per class, tables of paths, idx, .npz, .npy, .parquet;
-    embedded data if none."""
-
-    valid: tuple[str, ...] = ()
-    """Likewise, to validate on; a part split off by hash if none."""
+class PictureReading:
+    """Where in a table or an array pictures are, and what they become."""
 
     picture: str | None = None
     """Column of the pictures in a table, by name or by number from 0, or name of their array in an .npz."""
@@ -47,9 +40,6 @@ class PictureData:
     unreadable: float = 0.05
     """Part of the files that may be broken and are left out; more of them are refused."""
 
-    valid_fraction: float | None = None
-    """Part split off for validation, 10,000 pictures at most, by hash of the picture; 0.1 if not given."""
-
     def __post_init__(self) -> None:
         checks.one_of(self, "channels", "fit")
         checks.at_least(self, 1, "most_pixels")
@@ -58,16 +48,14 @@ class PictureData:
                 f"most_pixels is {self.most_pixels:,}, but Pillow opens {MOST_PIXELS:,} at most: scale "
                 "larger pictures down"
             )
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction", "unreadable")
-        checks.in_effect(self, "valid_fraction", "valid", ())
+        checks.fraction(self, "unreadable")
         assert self.height_and_width is None or len(self.height_and_width) == 2
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:
         """The size asked for.
 
-        >>> PictureData(size="48x64").height_and_width, PictureData(size="28").height_and_width
+        >>> PictureReading(size="48x64").height_and_width, PictureReading(size="28").height_and_width
         ((48, 64), (28, 28))
 
         Raises:
@@ -82,6 +70,27 @@ class PictureData:
                 f'size is "{self.size}": give height and width between 1 and 4096, as 64 or 48x64'
             )
         return height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureData(PictureReading):
+    """Where the pictures are and what they become."""
+
+    paths: tuple[str, ...] = ()
+    """Folders or archives with a folder of pictures per class, tables of paths, idx, .npz, .npy, .parquet;
+    embedded data if none."""
+
+    valid: tuple[str, ...] = ()
+    """Likewise, to validate on; a part split off by hash if none."""
+
+    valid_fraction: float | None = None
+    """Part split off for validation, 10,000 pictures at most, by hash of the picture; 0.1 if not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.above_zero(self, "valid_fraction")
+        checks.fraction(self, "valid_fraction")
+        checks.in_effect(self, "valid_fraction", "valid", ())
 
     @property
     def valid_fraction_or_default(self) -> float:

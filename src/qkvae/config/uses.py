@@ -1,10 +1,11 @@
 """What a run does instead of answering, each asked for by a flag of its own; and the table of them.
 
-The first setting of a use is the one that asks for it; the others have an effect with it only.
+The first setting of a use's own is the one that asks for it; the others have an effect with it only.
 """
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,15 @@ class Neighbours:
     def count_or_default(self) -> int:
         """How many lines are told."""
         return 10 if self.count is None else self.count
+
+
+def asking(use: type) -> str:
+    """The setting that asks for a use.
+
+    >>> asking(Embedding)
+    'embed'
+    """
+    return next(iter(inspect.get_annotations(use)))
 
 
 OF_TEXT: tuple[type, ...] = (Embedding, Neighbours)

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from qkvae.config.pictures import PictureData
+from qkvae.config.pictures import PictureReading
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import Tally
 from qkvae.data.picture_cache import FORMAT, Decoded, cached_pictures
@@ -40,7 +40,7 @@ _TOGETHER = 256  # files read at a time
 class Scan:
     """Files of pictures that were looked at: what they are called, how large they are, and what is odd."""
 
-    def __init__(self, paths: list[Path], settings: PictureData, labelled: bool, tally: Tally) -> None:
+    def __init__(self, paths: list[Path], settings: PictureReading, labelled: bool, tally: Tally) -> None:
         """Look at all files.
 
         Raises:
@@ -194,7 +194,7 @@ class Scan:
         return sha256(facts.encode() + bytes(self.hashes)).hexdigest()[:32]
 
 
-def _decode(size: tuple[int, int], channels: int, settings: PictureData, job: tuple[int, Encoded]) -> Any:
+def _decode(size: tuple[int, int], channels: int, settings: PictureReading, job: tuple[int, Encoded]) -> Any:
     """The pixels, or why there are none."""
     try:
         return decode(job[1].raw, size, channels, settings.fit, settings.most_pixels)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from qkvae.config.pictures import PictureData
+from qkvae.config.pictures import PictureReading
 from qkvae.data.amat import read_amat
 from qkvae.data.archives import is_archive
 from qkvae.data.arrays import as_grids
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 def read_pictures(
     paths: Name | Sequence[Name],
-    settings: PictureData | None = None,
+    settings: PictureReading | None = None,
     *,
     axes: int = 2,
     labelled: bool = True,
@@ -75,7 +75,7 @@ def read_pictures(
         >>> found.values.shape, found.labels, found.names
         ((2, 1, 6, 8), ['cat', 'dog'], ['cat/1.png', 'dog/1.png'])
     """
-    settings = PictureData() if settings is None else settings
+    settings = PictureReading() if settings is None else settings
     given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not given:
         raise ValueError("no path is given: give a folder of pictures, a table, or an array")
@@ -134,7 +134,7 @@ def _is_array(path: Path) -> bool:
 
 def _read_arrays(
     paths: list[Path],
-    settings: PictureData,
+    settings: PictureReading,
     axes: int,
     labelled: bool,
     like: PictureFormat | None,

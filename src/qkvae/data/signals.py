@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qkvae.config.pictures import PictureData
+from qkvae.config.pictures import PictureReading
 from qkvae.data.files import TextFile, missing_column
 from qkvae.data.labelled import Label
 from qkvae.data.mixed_table import MixedTable, is_numeric, numbers, read_mixed_table
@@ -22,7 +22,7 @@ from qkvae.data.read_pictures import Name, read_pictures
 
 def read_signals(
     paths: Name | Sequence[Name],
-    settings: PictureData | None = None,
+    settings: PictureReading | None = None,
     *,
     labelled: bool = True,
     like: PictureFormat | None = None,
@@ -48,7 +48,7 @@ def read_signals(
         >>> beats.values.shape, beats.labels
         ((2, 1, 3), ['calm', 'quick'])
     """
-    settings = PictureData() if settings is None else settings
+    settings = PictureReading() if settings is None else settings
     given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not all(TextFile(Path(name)).suffix in TABLES for name in given):
         return read_pictures(given, settings, axes=1, labelled=labelled, like=like, minimum=minimum)

@@ -1,7 +1,7 @@
 """Settings that an older qkvae wrote, as they are said now: a run of any released version loads for ever.
 
-Format 1 wrote every setting with its value, those without effect too, which are now refused; and for a time a
-``bpe_dropout`` that was not asked for was null.
+Format 1 wrote every setting with its value, those without effect too, which are now refused; for a time a
+``bpe_dropout`` that was not asked for was null, and what a vae reads of pictures stood in its ``data``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, str, tuple[object, ...]], ...] = (
     (("optimizer",), "cooldown", "schedule", ("wsd",)),
 )
 
+_OF_PICTURES = ("picture", "label", "folder", "size", "channels", "fit", "unreadable")
+
 
 def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a task as they are written now; what is no setting is left for the strict reader.
@@ -26,6 +28,8 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'optimizer': {'schedule': 'linear', 'lr': 0.1}}
     >>> brought_up_to_date({"data": {"bpe_dropout": None}})
     {'data': {}}
+    >>> brought_up_to_date({"data": {"condition": "none", "size": "28x28"}})
+    {'data': {'condition': 'none', 'pictures': {'size': '28x28'}}}
     """
     settings = copy.deepcopy(dict(settings))
     for path, name, deciding, values in _NEEDS:
@@ -33,6 +37,8 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
         if deciding in group and group[deciding] not in values:
             group.pop(name, None)
     data = _group(settings, ("data",))
+    if "condition" in data and "size" in data:
+        data["pictures"] = {name: data.pop(name) for name in _OF_PICTURES if name in data}
     if "bpe_dropout" in data and data["bpe_dropout"] is None:
         del data["bpe_dropout"]
     return settings

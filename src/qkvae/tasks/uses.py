@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from qkvae.config.tasks.vae import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
+from qkvae.config.latent_uses import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
 from qkvae.config.uses import Embedding, Neighbours
 from qkvae.run import Run
 

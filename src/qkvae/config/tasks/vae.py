@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.latent import VAE
-from qkvae.config.pictures import PictureData
+from qkvae.config.latent_uses import (
+    Encoding,
+    Interpolating,
+    Rebuilding,
+    Sampling,
+    Scoring,
+    Traversing,
+)
+from qkvae.config.pictures import PictureReading
 from qkvae.config.training import Optimizer, Saving, Training
 
 
@@ -28,55 +36,25 @@ class LatentData:
     condition: Literal["none", "label"] = "none"
     """What the model is told of a picture: nothing, or its label, of which samples can then be asked for."""
 
-    picture: str | None = None
-    """Column of the pictures in a table, by name or by number from 0, or name of their array in an .npz."""
-
-    label: str | None = None
-    """Column of the labels, by name or by number from 0, or name of their array in an .npz."""
-
-    folder: str | None = None
-    """Folder that the paths in a table start from; the table's own if not given."""
-
-    size: str | None = None
-    """Height and width, as 64 or 48x64; the pictures' own if it is one of at most 256, else 64."""
-
-    channels: Literal["auto", "grey", "colour"] = "auto"
-    """Grey or colour; auto is grey where every picture is."""
-
-    fit: Literal["crop", "stretch", "pad"] = "crop"
-    """How a picture of another shape gets the size: its edges are cut, it is distorted, or it gets bars."""
-
-    unreadable: float = 0.05
-    """Part of the files that may be broken and are left out; more of them are refused."""
-
     valid_fraction: float | None = None
     """Part split off for validation, 10,000 data at most, by hash of each; 0.1 if not given."""
 
+    pictures: PictureReading = field(default_factory=PictureReading)
+    """How pictures are read."""
+
     def __post_init__(self) -> None:
         checks.one_of(self, "condition")
-        assert self.pictures
-        if self.label is not None and self.condition == "none":
-            raise ValueError(f"label {self.label} has no effect with condition none: add condition label")
-
-    @property
-    def pictures(self) -> PictureData:
-        """The same, as pictures are read.
-
-        Raises:
-            ValueError: a setting that is wrong.
-        """
-        return PictureData(
-            **{
-                each.name: getattr(self, each.name)
-                for each in fields(PictureData)
-                if hasattr(self, each.name)
-            }
-        )
+        checks.above_zero(self, "valid_fraction")
+        checks.fraction(self, "valid_fraction")
+        checks.in_effect(self, "valid_fraction", "valid", ())
+        label = self.pictures.label
+        if label is not None and self.condition == "none":
+            raise ValueError(f"label {label} has no effect with condition none: add condition label")
 
     @property
     def valid_fraction_or_default(self) -> float:
         """The part that is split off for validation if ``valid`` is not given."""
-        return self.pictures.valid_fraction_or_default
+        return 0.1 if self.valid_fraction is None else self.valid_fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,109 +141,6 @@ class Telling:
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "samples", "batch")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """New data."""
-
-    sample: bool = False
-    """Draw words instead of searching for the best answer; of a VAE, as many new data as INPUT says."""
-
-    png: str | None = None
-    """With --sample, --reconstruct, --interpolate or --traverse: the file of the picture; stdout if none."""
-
-    like: str | None = None
-    """With --sample or --traverse: the label that the data are to be of, where a run was told labels."""
-
-    drawn: Literal["mean", "data"] | None = None
-    """With --sample: what is expected of each latent (mean, which is the default), or data drawn from it."""
-
-    seed: int | None = None
-    """Seed of everything random; that of the run if not given."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rebuilding:
-    """What is left of data that go through the latents."""
-
-    reconstruct: bool = False
-    """Instead of scores, each datum of the inputs, and below it what the latents keep of it."""
-
-    png: str | None = None
-    """With --sample, --reconstruct, --interpolate or --traverse: the file of the picture; stdout if none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interpolating:
-    """The way from one datum to another."""
-
-    interpolate: bool = False
-    """Instead of scores, the way through the latents from one datum to the next, in --count steps."""
-
-    png: str | None = None
-    """With --sample, --reconstruct, --interpolate or --traverse: the file of the picture; stdout if none."""
-
-    count: int | None = None
-    """With --neighbours: how many lines; with --interpolate or --traverse: how many steps; 10 if none."""
-
-    def __post_init__(self) -> None:
-        checks.at_least(self, 2, "count")
-
-    @property
-    def count_or_default(self) -> int:
-        """How many steps."""
-        return 10 if self.count is None else self.count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traversing:
-    """What single latents mean."""
-
-    traverse: bool = False
-    """Instead of scores, what each of the most telling latents changes in a datum, from -3 to 3."""
-
-    png: str | None = None
-    """With --sample, --reconstruct, --interpolate or --traverse: the file of the picture; stdout if none."""
-
-    count: int | None = None
-    """With --neighbours: how many lines; with --interpolate or --traverse: how many steps; 10 if none."""
-
-    def __post_init__(self) -> None:
-        checks.at_least(self, 2, "count")
-
-    @property
-    def count_or_default(self) -> int:
-        """How many steps."""
-        return 10 if self.count is None else self.count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """The latents of data."""
-
-    encode: bool = False
-    """Instead of scores the latents of each datum (their means), as a NumPy array to a pipe or to --out."""
-
-    out: str | None = None
-    """With --embed or --encode: a file .npy, .npz or .parquet instead of stdout."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scoring:
-    """How strange data are."""
-
-    score: bool = False
-    """Lines of row and score, -ln p in nats: the higher, the stranger."""
-
-    ignore: tuple[str, ...] = ()
-    """With --score: columns of a table that are left out, by name or by number from 0."""
-
-    samples: int | None = None
-    """Draws of the latents by which ln p(x) of each datum is estimated; as the run has it if not given."""
-
-    def __post_init__(self) -> None:
-        checks.at_least(self, 1, "samples")
 
 
 @dataclass(frozen=True, kw_only=True)

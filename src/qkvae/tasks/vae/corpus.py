@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from qkvae.config import VAE, LatentData, Vae
+from qkvae.config.pictures import PictureReading
 from qkvae.data.binarize import binarized
 from qkvae.data.default_pictures import default_pictures
 from qkvae.data.files import TextFile, locate
@@ -104,7 +105,9 @@ def read_part(
     """
     labelled = data.condition == "label"
     tables = [TextFile(locate(path)).suffix in TABLES and Path(locate(path)).is_file() for path in paths]
-    wants_rows = isinstance(form, TableForm) or (form is None and all(tables) and data.picture is None)
+    wants_rows = isinstance(form, TableForm) or (
+        form is None and all(tables) and data.pictures.picture is None
+    )
     if not wants_rows:
         if data.ignore:
             raise ValueError(
@@ -123,11 +126,12 @@ def read_part(
 
 
 def _refuse_of_pictures(data: LatentData) -> None:
-    for name in ("picture", "label", "folder", "size", "channels", "fit"):
-        if getattr(data, name) != getattr(LatentData, name):
+    usual = PictureReading()
+    for name in (each.name for each in fields(usual)):
+        if (value := getattr(data.pictures, name)) != getattr(usual, name):
             raise ValueError(
-                f"{name} {getattr(data, name)} has no effect on rows of a table: leave it out, or name the "
-                "column of the pictures (--picture)"
+                f"{name} {value} has no effect on rows of a table: leave it out, or name the column of the "
+                "pictures (--picture)"
             )
 
 

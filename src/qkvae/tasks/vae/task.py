@@ -29,7 +29,8 @@ def _filled(config: Vae, corpus: LatentCorpus, tokenizer: None) -> Vae:
         return config
     form = corpus.form.format
     size, channels = "x".join(map(str, form.size)), {1: "grey", 3: "colour"}.get(form.channels, "auto")
-    return replace(config, data=replace(config.data, size=size, channels=channels))
+    pictures = replace(config.data.pictures, size=size, channels=channels)
+    return replace(config, data=replace(config.data, pictures=pictures))
 
 
 def _encode(config: Vae, corpus: LatentCorpus, tokenizer: None, reporter: Reporter) -> Encoded:
@@ -42,7 +43,8 @@ def _encode(config: Vae, corpus: LatentCorpus, tokenizer: None, reporter: Report
 
 def _examples(data: LatentData, paths: Sequence[str], like: LatentData | None, minimum: int) -> Part_:
     if like is not None:  # a run knows the size of its pictures
-        data = replace(data, size=like.size, channels=like.channels, fit=like.fit, condition=like.condition)
+        known = {name: getattr(like.pictures, name) for name in ("size", "channels", "fit")}
+        data = replace(data, condition=like.condition, pictures=replace(data.pictures, **known))
     return read_part(data, paths, minimum=minimum)
 
 

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from qkvae.config.latent_uses import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
 from qkvae.config.names import many, nearest
-from qkvae.config.tasks.vae import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
 from qkvae.inspect.mosaic import grid, png
 from qkvae.run import Run
 from qkvae.run.atomic import replacing
