@@ -9,21 +9,23 @@ from qkvae.cli.terminal import put, say
 
 
 def import_(folder: Path, /, *, out: Path, overwrite: bool = False) -> int:
-    """Make a run of a Hugging Face folder: the same weights and tokenizer.
+    """Make a run of a Hugging Face folder: the same weights, and its tokenizer or how it reads pictures.
 
     Parameters
     ----------
     folder
-        The folder, with its config.json, safetensors and tokenizer.
+        The folder, with its config.json, safetensors, and tokenizer or preprocessor_config.json.
     out
         Folder of the run.
     overwrite
         Replace the run that --out holds.
     """
+    from qkvae.config import GridFamily
     from qkvae.tasks.foreign import import_folder
 
     run = import_folder(folder, out, overwrite)
-    say(f'a run of {run.task}; try it: qkvae use {out} "…"')
+    tried = "some.png" if isinstance(run.config.model, GridFamily) else '"…"'
+    say(f"a run of {run.task}; try it: qkvae use {out} {tried}")
     put(str(out))
     return 0
 
@@ -34,7 +36,7 @@ def export(
     /,
     *,
     to: Literal["huggingface"] = "huggingface",
-    shape: Literal["gpt2", "llama", "bert", "roberta", "marian"] | None = None,
+    shape: Literal["gpt2", "llama", "bert", "roberta", "marian", "vit", "vit_mae"] | None = None,
 ) -> int:
     """Write a run as others read it.
 

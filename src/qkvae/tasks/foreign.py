@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qkvae.config import TASKS, Classes, Encoder, GridFamily, nearest
+from qkvae.config import TASKS, Classes, Encoder, GridFamily, MaskedImage, Vision, nearest
 from qkvae.data.labels import Labels
 from qkvae.interop import huggingface
 from qkvae.run import CARD, Run
 from qkvae.run.place import require_free
 from qkvae.tasks import find_answerer
+from qkvae.tasks.grids import run_format, settled_data
 from qkvae.train.base import Base, configured, fitted, is_foreign, read_base
 
 FORMATS = ("huggingface",)
@@ -19,33 +20,52 @@ FORMATS = ("huggingface",)
 
 
 def import_folder(folder: str | Path, out: str | Path, overwrite: bool = False) -> Run:
-    """A Hugging Face folder as a run: the same weights, the same tokenizer, ready to be used.
+    """A Hugging Face folder as a run: the same weights, the same tokenizer or way to read pictures, ready to
+    be used.
 
     Raises:
         ValueError: the folder holds no Hugging Face model, or one that cannot be read; ``out`` holds a run.
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: there is no such folder, or it does not say how pictures are read.
     """
     folder, out = Path(folder), Path(out)
     if not is_foreign(folder):
         raise ValueError(f"{folder} holds no Hugging Face model: give a folder with its config.json")
     require_free(out, overwrite)
     base = read_base(folder)
-    if base.tokenizer is None:
-        raise ValueError(
-            f"{folder} is {base.what}, which tells of no data to read: begin a training from it, with --from"
-        )
-    config, passport = configured(task_of(base), base, {}), dict[str, Any]()
-    model = replace(fitted(base, config.model), max_length=base.settings.max_length)
-    if isinstance(model, Encoder) and isinstance(model.head, Classes):
-        passport["labels"] = Labels(kind="one", names=_labels(folder, model.head.count)).to_dict()
+    known = _of_pictures(folder, base) if isinstance(base.settings, GridFamily) else _of_texts(folder, base)
+    config, passport = known
     resolved = {"from": base.record(), "command": f"qkvae import {folder}", "licence": None}
-    config = replace(config, model=model)
     run = Run.create(out, task_of(base), config, overwrite, resolved)
-    run.save_tokenizer(base.tokenizer)
+    if base.tokenizer is not None:
+        run.save_tokenizer(base.tokenizer)
     run.save_passport({"training": {}, "from": base.record(), **passport})
     run.save_model(base.state)
     run.save_text(CARD, f"# {out.name}\n\nThe weights of {base.what}, {folder.as_posix()}, as they are.\n")
     return run
+
+
+def _of_texts(folder: Path, base: Base) -> tuple[Any, dict[str, Any]]:
+    """The config of a run that reads texts, and what it knows of its data."""
+    config, passport = configured(task_of(base), base, {}), dict[str, Any]()
+    model = replace(fitted(base, config.model), max_length=base.settings.max_length)
+    if isinstance(model, Encoder) and isinstance(model.head, Classes):
+        passport["labels"] = Labels(kind="one", names=_labels(folder, model.head.count)).to_dict()
+    return replace(config, model=model), passport
+
+
+def _of_pictures(folder: Path, base: Base) -> tuple[Any, dict[str, Any]]:
+    """Likewise of a run that reads pictures."""
+    settings, task = base.settings, task_of(base)
+    patches = settings.patches
+    form, fit = huggingface.read_processor(folder, patches.size, patches.channels)
+    config = configured(task, base, {})
+    config = replace(config, data=replace(settled_data(config.data, form), fit=fit), model=settings)
+    passport = {"format": form.to_dict()}
+    if isinstance(settings, MaskedImage):
+        seen = 1 - float(huggingface.read_config(folder).get("mask_ratio", 0.75))
+        return replace(config, learning=replace(config.learning, seen=seen)), passport
+    names = _labels(folder, settings.head.count)
+    return config, {**passport, "labels": Labels(kind="one", names=names).to_dict()}
 
 
 def task_of(base: Base) -> str:
@@ -58,7 +78,8 @@ def task_of(base: Base) -> str:
         usual: Any = kind().model
         if type(usual) is not type(base.settings):
             continue
-        if not isinstance(usual, Encoder) or type(usual.head) is type(getattr(base.settings, "head", None)):
+        headed = isinstance(usual, Encoder | Vision)
+        if not headed or type(usual.head) is type(getattr(base.settings, "head", None)):
             return name
     raise ValueError(f"{base.path} is {base.what}, for which there is no task")
 
@@ -70,11 +91,12 @@ def _labels(folder: Path, count: int) -> tuple[str, ...]:
 
 def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str | None = None) -> Path:
     """Write a run as others read it: ``AutoModel….from_pretrained(out)`` gives the same logits, and
-    ``AutoTokenizer.from_pretrained(out)`` the same ids.
+    ``AutoTokenizer.from_pretrained(out)`` the same ids, or ``AutoImageProcessor`` the same pictures.
 
     Args:
         to: one of `FORMATS`.
-        shape: gpt2, llama, bert, roberta or marian; as the run was read, or by its family, if not given.
+        shape: gpt2, llama, bert, roberta, marian, vit or vit_mae; as the run was read, or by its family, if
+            not given.
 
     Raises:
         ValueError: the format or the shape is unknown, or lacks a part of the model; it is named.
@@ -85,13 +107,19 @@ def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str
     opened, out = Run.open(run), Path(out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: give another folder")
-    model = find_answerer(opened).model
+    model, config = find_answerer(opened).model, opened.config
+    keep: dict[str, Any] = {}
+    if "labels" in opened.passport and (labels := Labels.from_dict(opened.passport["labels"])).names:
+        keep = huggingface.labelled(labels.names)
+        keep |= {"problem_type": "multi_label_classification"} if labels.kind == "several" else {}
+    if isinstance(config.model, GridFamily):
+        if isinstance(config.model, MaskedImage):
+            keep["mask_ratio"] = 1 - config.learning.seen
+        huggingface.write(model, out, shape, keep=keep)
+        huggingface.write_processor(out, run_format(opened), config.data.fit)
+        return out
     begun = str(opened.resolved.get("from", {}).get("what", ""))
     known = begun.removeprefix("a Hugging Face folder of ") if begun.startswith("a Hugging") else None
-    keep: dict[str, Any] = {}
-    if "labels" in opened.passport and (names := Labels.from_dict(opened.passport["labels"]).names):
-        keep = huggingface.labelled(names)
     huggingface.write(model, out, shape or known, keep=keep)
-    if not isinstance(opened.config.model, GridFamily):
-        huggingface.write_tokenizer(opened.tokenizer, out, opened.config.model)
+    huggingface.write_tokenizer(opened.tokenizer, out, config.model)
     return out

@@ -195,12 +195,10 @@ def filled_grid(config: Any, corpus: GridCorpus) -> Any:
     config.augmentation.fits(form.size, form.channels)
     patch = patches.patch or usual_patch(form.size)
     patches = replace(patches, size=form.size, channels=form.channels, patch=patch)
-    return replace(
-        config, model=replace(config.model, patches=patches), data=_settled_data(config.data, form)
-    )
+    return replace(config, model=replace(config.model, patches=patches), data=settled_data(config.data, form))
 
 
-def _settled_data(data: GridData, form: PictureFormat) -> GridData:
+def settled_data(data: GridData, form: PictureFormat) -> GridData:
     """The settings of the data with size and channels, by which others are read."""
     if not isinstance(data, PictureData):
         return data
@@ -214,7 +212,7 @@ def _refuse_idle(data: GridData, form: PictureFormat) -> None:
     Raises:
         ValueError: there is one.
     """
-    usual, settled = type(data)(), _settled_data(type(data)(), form)
+    usual, settled = type(data)(), settled_data(type(data)(), form)
     for name in (*_DECIDED, *_NAMES):
         value = getattr(data, name, None)
         if value not in (getattr(usual, name, None), getattr(settled, name, None)):

@@ -25,6 +25,7 @@ from qkvae.interop.huggingface import bert, gpt2, llama, marian, vit
 from qkvae.interop.huggingface.files import State, read_config, read_weights, write_files
 from qkvae.interop.huggingface.marian import from_marian, to_marian
 from qkvae.interop.huggingface.names import marks_out
+from qkvae.interop.huggingface.processor import read_processor, write_processor
 from qkvae.interop.huggingface.tokens import read_tokenizer, write_tokenizer
 from qkvae.models import Decoder, Encoder, Family, GridFamily, MaskedImage, Seq2Seq, Vision
 
@@ -174,8 +175,10 @@ __all__ = [
     "read",
     "read_config",
     "read_grid",
+    "read_processor",
     "read_tokenizer",
     "to_marian",
     "write",
+    "write_processor",
     "write_tokenizer",
 ]

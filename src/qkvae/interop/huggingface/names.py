@@ -154,8 +154,13 @@ def their_activation(block: config.Block, shape: str) -> str:
     return names[block.activation]
 
 
-def only(settings: object, wanted: Mapping[str, tuple[Any, ...]], shape: str) -> None:
-    """Refuse a setting of ours that the shape cannot have.
+def only(
+    settings: object,
+    wanted: Mapping[str, tuple[Any, ...]],
+    shape: str,
+    cure: str = "it cannot be written so",
+) -> None:
+    """Refuse a setting of ours that the shape cannot have; ``cure`` says what to do about it.
 
     Raises:
         ValueError: it has none of the values wanted.
@@ -164,4 +169,4 @@ def only(settings: object, wanted: Mapping[str, tuple[Any, ...]], shape: str) ->
         value = getattr(settings, name)
         if value not in values:
             known = " or ".join(map(str, values))
-            raise ValueError(f"{name} is {value}, but {shape} has {known}: it cannot be written so")
+            raise ValueError(f"{name} is {value}, but {shape} has {known}: {cure}")

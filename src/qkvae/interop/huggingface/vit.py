@@ -38,6 +38,12 @@ OLD_LAYERS = "decoder.decoder_encoder.layer."
 _EMBEDDINGS, _PROJECTION = "embeddings.", "embeddings.patch_embeddings.projection"
 _CLASSES = Line("head.output", ("classifier",))
 
+_CURE = (
+    "it cannot be written so; what --model.embedding linear --model.leading 1 --model.head.pooling class "
+    "trains can"
+)
+_MASKED_CURE = "it cannot be written so; what --model.leading 1 trains can"
+
 
 def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Vision | config.MaskedImage, State]:
     """The same model's config here, and its weights under our names; ``weights`` loses what was taken."""
@@ -70,7 +76,7 @@ def write(model: Vision) -> tuple[dict[str, Any], State]:
     state = {f"vit.{name}": tensor for name, tensor in _write_encoder(model).items()}
     architecture = "ViTForImageClassification"
     if isinstance(made.head, config.LinearClasses):
-        only(made.head, {"pooling": ("class",)}, "ViT")
+        only(made.head, {"pooling": ("class",)}, "ViT", _CURE)
         state |= write_lines([_CLASSES], dict(model.state_dict()))
     else:
         architecture = "ViTModel"
@@ -221,8 +227,9 @@ def _channels_last(patches: config.Patches) -> Tensor:
 def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     if len(made.patches.size) != 2:
         raise ValueError(f"patches.size has {len(made.patches.size)} axes, but {shape} reads pictures: 2")
-    only(made.patches, {"embedding": ("linear",)}, shape)
-    only(made, {"leading": (1,)}, shape)
+    cure = _CURE if isinstance(made, config.Vision) else _MASKED_CURE
+    only(made.patches, {"embedding": ("linear",)}, shape, cure)
+    only(made, {"leading": (1,)}, shape, cure)
     _only_block(made.block, shape, {})
 
 
