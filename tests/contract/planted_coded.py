@@ -10,6 +10,7 @@ from torch import Tensor
 
 from qkvae import config
 from qkvae.losses import codes as losses
+from qkvae.models.code_prior import CodePrior
 from qkvae.models.vq import VQ
 from qkvae.nn import codebook
 
@@ -36,6 +37,16 @@ def never(original: Any, self: Any, x: Tensor, generator: Any) -> int:
     return 0
 
 
+def not_moved_on(original: Any, self: Any, ids: Tensor, labels: Any = None) -> Tensor:
+    """Each code is shown at its own place."""
+    return self.prior.features(ids)
+
+
+def one_place_late(original: Any, self: Any, ids: Tensor, labels: Any = None) -> Tensor:
+    """The row begins with the first code twice."""
+    return self.prior.features(torch.cat([ids[:, :1], ids[:, :-1]], 1))
+
+
 def fault(name: str, planted: Any, caught_by: str) -> Fault:
     return Fault(name, planted, caught_by, family=config.VQ)
 
@@ -58,6 +69,18 @@ CODED_FAULTS = [
         "gradients go straight through the codes",
     ),
     fault("codes passed by in training", plant(VQ, "forward", features_through), "told by the codes alone"),
+    Fault(
+        "a code sees itself",
+        plant(CodePrior, "features", not_moved_on),
+        "no look-ahead among codes",
+        family=config.CodePrior,
+    ),
+    Fault(
+        "a row of codes begins with its first code",
+        plant(CodePrior, "features", one_place_late),
+        "codes written = codes read",
+        family=config.CodePrior,
+    ),
     Fault(
         "codes follow sums, not means",
         plant(

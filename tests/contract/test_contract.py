@@ -106,7 +106,7 @@ def named(value: Any) -> str:
 
 def test_every_family_is_proven_here() -> None:
     proven = {config.Seq2Seq, config.Decoder, config.Encoder, config.Vision, config.MaskedImage}
-    proven |= {config.VAE, config.VQ, config.TextVAE}
+    proven |= {config.VAE, config.VQ, config.CodePrior, config.TextVAE}
     assert set(FAMILIES) == proven
 
 
@@ -214,6 +214,17 @@ def test_every_promise_is_kept_by_models_of_codes(parts: dict[str, Any]) -> None
     rows, case = prove(model, seed=len(named(parts))), make_case(model, 0)
     assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
     assert len(rows) == 7
+    assert not [row for row in rows if not row.holds]
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_every_promise_is_kept_by_priors_of_codes(classes: int) -> None:
+    block = config.Block(dim=16, heads=4, hidden=24, positions="learned")
+    vq = config.VQ(shape=(1, 7, 6), codes=9, dim=5, widths=(6, 8))
+    model = shaken(config.CodePrior(vq=vq, classes=classes, block=block, depth=2))
+    rows, case = prove(model, seed=classes), make_case(model, 0)
+    assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
+    assert len(rows) == 9
     assert not [row for row in rows if not row.holds]
 
 

@@ -36,6 +36,11 @@ def coded(block: config.Block, vocab: int, max_length: int, **parts: Any) -> Any
     return config.VQ(shape=(1, 7, 6), codes=9, dim=5, widths=(6, 8), **parts)
 
 
+def with_prior(block: config.Block, vocab: int, max_length: int, **parts: Any) -> Any:
+    """Settings of a model of codes and their prior."""
+    return config.CodePrior(vq=coded(block, vocab, max_length), block=block, depth=2, **parts)
+
+
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 PROVEN = {check.name: check for check in CHECKS}
 FAMILIES: dict[type, Any] = {
@@ -45,6 +50,7 @@ FAMILIES: dict[type, Any] = {
     config.Vision: partial(grids, config.Vision, head=config.Vector(pooling="mean")),
     config.MaskedImage: partial(grids, config.MaskedImage),
     config.VQ: coded,
+    config.CodePrior: with_prior,
 }
 MADE_ON = ("a reference", "the run")
 HEAD = """# Planted faults

@@ -17,6 +17,7 @@ from qkvae.nn.codebook import Codebook
 from qkvae.train.buffers import Buffers, Follower
 from qkvae.train.loop import Loop
 from qkvae.train.objective import Loss
+from qkvae.train.precision import Weights
 from qkvae.train.processes import ALONE, Processes
 
 
@@ -118,3 +119,28 @@ def test_a_part_that_ran_out_of_memory_is_not_counted_twice(tmp_path: Path) -> N
     loop = small_loop(tmp_path, objective, reporter=Heard())
     loop._train_step(objective.batches(0))
     assert objective.seen == 8.0
+
+
+class Held(Coding):
+    """A line through codes that somebody else's weights were made for: they are held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model.normal.requires_grad_(False)
+        self.model.normal.weight.data.fill_(1.0 + 2**-12)  # which bf16 would round
+        self.model.book.train = lambda mode=True: self.model.book
+        self.model.book.training = False
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_held_stays_as_it_was_and_is_saved(precision: str) -> None:
+    objective = Held()
+    before = {name: x.clone() for name, x in objective.model.state_dict().items()}
+    weights, buffers = Weights(objective.model, precision), Buffers(objective.model)
+    buffers.follow(0, 0, ALONE)
+    buffers.follow(1, 0, ALONE)
+    after = objective.model.state_dict()
+    assert {name for name in after if name.startswith(("book", "normal"))} <= buffers.state().keys()
+    assert not [name for name in weights.masters if name in buffers.state()]
+    for name in buffers.state():
+        assert torch.equal(after[name], before[name]), name

@@ -4,7 +4,7 @@ Every value is checked when the object is made, so that a wrong one is refused b
 """
 
 from qkvae.config.block import Block
-from qkvae.config.coded import VQ
+from qkvae.config.coded import VQ, CodePrior
 from qkvae.config.families import (
     Classes,
     Decoder,
@@ -22,7 +22,7 @@ from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, 
 from qkvae.config.latent import VAE, patch_block, patches_of
 from qkvae.config.model import LatentFamily, ModelConfig
 from qkvae.config.names import nearest
-from qkvae.config.pictures import Augmentation, ClipData, PictureData, SignalData
+from qkvae.config.pictures import Augmentation, ClipData, PictureData, PictureReading, SignalData
 from qkvae.config.serial import differences, from_dict, to_dict
 from qkvae.config.start import Start
 from qkvae.config.tasks import (
@@ -72,6 +72,7 @@ __all__ = [
     "Block",
     "Choosing",
     "Classes",
+    "CodePrior",
     "ClipData",
     "Comparing",
     "Decoder",
@@ -103,6 +104,7 @@ __all__ = [
     "PatchMasking",
     "Patches",
     "PictureData",
+    "PictureReading",
     "QuestionAnswering",
     "QuestionData",
     "Reconstructing",

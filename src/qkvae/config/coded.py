@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from qkvae.config import checks
+from qkvae.config.block import Block
+from qkvae.config.families import Decoder, Marks
 from qkvae.config.latent import VAE
 
 
@@ -70,3 +72,47 @@ class VQ:
             noise=self.noise,
             levels=self.levels,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodePrior:
+    """A VQ-VAE, and the decoder-only Transformer that tells how probable a row of its codes is."""
+
+    vq: VQ = field(default_factory=VQ)
+    """The VQ-VAE, which stays as it is; from the run that the training begins with, never typed."""
+
+    classes: int = 0
+    """How many classes a picture may be told to be of; 0 tells none; from the data, never typed."""
+
+    block: Block = field(
+        default_factory=lambda: Block(
+            dim=128, heads=4, hidden=512, activation="gelu", positions="learned", dropout=0.1
+        )
+    )
+    """The block that the stack repeats."""
+
+    depth: int = 4
+    """Blocks of the stack."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(self, 1, "depth")
+        checks.at_least(self, 0, "classes")
+
+    @property
+    def told(self) -> VAE:
+        """What is told of a picture."""
+        return self.vq.told
+
+    def decoder(self, places: int) -> Decoder:
+        """The Transformer that reads rows of so many codes.
+
+        Behind the codes its vocabulary holds what a row begins with: a token for each class, or a single one.
+
+        >>> vq = VQ(codes=64)
+        >>> CodePrior(vq=vq).decoder(49).vocab, CodePrior(vq=vq, classes=10).decoder(49).vocab
+        (65, 74)
+        """
+        codes = self.vq.codes
+        marks = Marks(pad=codes, bos=codes, eos=codes, unk=None)
+        vocab = codes + max(1, self.classes)
+        return Decoder(block=self.block, depth=self.depth, max_length=places, vocab=vocab, marks=marks)

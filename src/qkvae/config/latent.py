@@ -102,6 +102,11 @@ class VAE:
         return WIDTHS[self.net] if self.widths is None else self.widths
 
     @property
+    def told(self) -> VAE:
+        """What is told of each number: said here; other families say it by settings of this one."""
+        return self
+
+    @property
     def likelihood_or_default(self) -> str:
         """What is told of each number."""
         return "bernoulli" if self.likelihood is None else self.likelihood

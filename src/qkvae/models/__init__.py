@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from qkvae import config
+from qkvae.models.code_prior import CodePrior
 from qkvae.models.decoder import Decoder
 from qkvae.models.encoder import Encoder
 from qkvae.models.masked_image import MaskedImage
@@ -20,7 +21,7 @@ Family = Seq2Seq | Decoder | Encoder
 GridFamily = Vision | MaskedImage
 """A model of any family that reads signals, pictures or videos."""
 
-LatentFamily = VAE | VQ | TextVAE
+LatentFamily = VAE | VQ | CodePrior | TextVAE
 """A model of any family with latent variables."""
 
 Model = Family | GridFamily | LatentFamily
@@ -34,6 +35,7 @@ FAMILIES: dict[type, type[Any]] = {
     config.MaskedImage: MaskedImage,
     config.VAE: VAE,
     config.VQ: VQ,
+    config.CodePrior: CodePrior,
     config.TextVAE: TextVAE,
 }
 """Which model a family's config builds."""
@@ -54,6 +56,8 @@ def build(settings: config.VAE) -> VAE: ...
 @overload
 def build(settings: config.VQ) -> VQ: ...
 @overload
+def build(settings: config.CodePrior) -> CodePrior: ...
+@overload
 def build(settings: config.TextVAE) -> TextVAE: ...
 @overload
 def build(settings: config.Family) -> Family: ...
@@ -72,6 +76,7 @@ __all__ = [
     "FAMILIES",
     "VAE",
     "VQ",
+    "CodePrior",
     "Decoder",
     "Encoder",
     "Family",

@@ -126,18 +126,23 @@ class VAE(nn.Module):
         return x
 
     def _with_label(self, x: Float[Tensor, "*draws_b n"], labels: Int[Tensor, " b"] | None) -> Tensor:
-        """The label's one-hot vector beside x, in a model that is told classes.
-
-        Raises:
-            ValueError: labels are told to a model that knows none, or none to one that does.
-        """
+        """The label's one-hot vector beside x, in a model that is told classes."""
         classes = self.settings.classes
-        if (labels is None) is bool(classes):
-            told = "no labels are told" if labels is None else "labels are told"
-            raise ValueError(f"{told}, but this model was made with classes {classes}")
+        refuse_labels(classes, labels)
         if labels is None:
             return x
         return torch.cat([x, F.one_hot(labels, classes).to(x.dtype).expand(*x.shape[:-1], classes)], -1)
+
+
+def refuse_labels(classes: int, labels: Tensor | None) -> None:
+    """Refuse labels that a model does not expect, or that it lacks.
+
+    Raises:
+        ValueError: labels are told to a model that knows none, or none to one that does.
+    """
+    if (labels is None) is bool(classes):
+        told = "no labels are told" if labels is None else "labels are told"
+        raise ValueError(f"{told}, but this model was made with classes {classes}")
 
 
 def make_likelihood(settings: config.VAE) -> Likelihood:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from qkvae import config
-from qkvae.models.vae import make_likelihood
+from qkvae.models.vae import make_likelihood, refuse_labels
 from qkvae.nn.codebook import Codebook, Coded
 from qkvae.nn.convnet import ConvolutionalEncoder, Growing
 from qkvae.nn.patch_net import PatchEncoder, PatchTeller
@@ -72,6 +75,17 @@ class VQ(nn.Module):
     def decode_ids(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "..."]:
         """The same of codes that are named."""
         return self.decode(self.codebook.codes[ids])
+
+    def log_prior(
+        self, ids: Int[Tensor, "b n"], labels: Int[Tensor, " b"] | None = None
+    ) -> Float[Tensor, "b n"]:
+        """ln p(code) = −ln codes at each place: as long as nobody knows better, all are as probable.
+
+        Raises:
+            ValueError: labels are told, of which the codes know nothing.
+        """
+        refuse_labels(0, labels)
+        return torch.full(ids.shape, -math.log(self.settings.codes), device=ids.device)
 
 
 def make_reader(settings: config.VQ) -> ConvolutionalEncoder | PatchEncoder:

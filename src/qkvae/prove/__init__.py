@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qkvae.models import VAE, VQ, Decoder, Encoder, MaskedImage, Model, Seq2Seq, TextVAE, Vision
+from qkvae.models import VAE, VQ, CodePrior, Decoder, Encoder, MaskedImage, Model, Seq2Seq, TextVAE, Vision
 from qkvae.prove import coded, grids, latent, learning, reading, text_latent, writing
 from qkvae.prove.case import AttentionCase, Case, TextCase, WritingCase
-from qkvae.prove.coded import VQCase
+from qkvae.prove.coded import CodePriorCase, VQCase
 from qkvae.prove.decoder import DecoderCase, RememberingCase
 from qkvae.prove.encoder import EncoderCase
 from qkvae.prove.grids import GridCase, MaskedImageCase, VisionCase
@@ -56,6 +56,8 @@ CHECKS = (
     Check("each code is the nearest", coded.codes_not_nearest, FP32, VQCase),
     Check("told by the codes alone", coded.told_by_codes_alone, FP32, VQCase),
     Check("gradients go straight through the codes", coded.straight_through, FP32, VQCase),
+    Check("no look-ahead among codes", coded.codes_seen_ahead, EXACT, CodePriorCase),
+    Check("codes written = codes read", coded.codes_written_otherwise, FP32, CodePriorCase),
     Check("texts' padding changes nothing", text_latent.text_padding_changes_nothing, FP32, TextVAECase),
     Check("no look-ahead but through z", text_latent.seen_ahead, EXACT, TextVAECase),
     Check("one-hot = look-up", reading.one_hot_is_look_up, FP32, TextCase),
@@ -93,6 +95,8 @@ def make_case(model: Model, seed: int) -> Case:
             return VAECase(model, seed)
         case VQ():
             return VQCase(model, seed)
+        case CodePrior():
+            return CodePriorCase(model, seed)
         case TextVAE():
             return TextVAECase(model, seed)
 

@@ -1,4 +1,4 @@
-"""What a model learns by counting instead of by a gradient: buffers, which resuming must find again."""
+"""What no optimiser moves: buffers, of which some learn by counting, and weights that are held."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from qkvae.train.processes import Processes
 @runtime_checkable
 class Follower(Protocol):
     """A part whose buffers follow what it is shown, such as a codebook."""
+
+    training: bool
 
     def counted(self) -> list[Tensor]:
         """What it counted since the last step, to be added up over the processes; in its own tensors."""
@@ -30,6 +32,9 @@ class Follower(Protocol):
 class Buffers:
     """The buffers of a model that are saved with it, and the parts that move them once a step.
 
+    Weights that are held (``requires_grad`` is False) are saved with them.  A part that is not training, as
+    within a model that is held, moves nothing.
+
     What several processes counted is summed, so that they move the buffers as one would; what is drawn on the
     way (a dead code's new place) is drawn from the first one's share, so it may be another than one draws.
 
@@ -40,6 +45,7 @@ class Buffers:
     def __init__(self, model: nn.Module) -> None:
         saved = model.state_dict().keys()
         self.tensors = {name: tensor for name, tensor in model.named_buffers() if name in saved}
+        self.tensors |= {name: p.data for name, p in model.named_parameters() if not p.requires_grad}
         self.followers = [part for part in model.modules() if isinstance(part, Follower)]
 
     def forget(self) -> None:
@@ -49,9 +55,10 @@ class Buffers:
 
     def follow(self, step: int, seed: int, processes: Processes) -> None:
         """Move the buffers by what all processes counted in this step; the first one's are everybody's."""
-        if not self.followers:
+        moving = [follower for follower in self.followers if follower.training]
+        if not moving:
             return
-        for follower in self.followers:
+        for follower in moving:
             processes.sum_up(follower.counted())
             follower.learn(step, torch.Generator().manual_seed(seed))
         if processes.count > 1:

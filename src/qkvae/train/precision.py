@@ -13,7 +13,8 @@ class Weights:
 
     In fp32 both are the same tensors.  In bf16 the model's weights are a rounded copy: a step moves the fp32
     weights by the copy's gradients and rounds them into the copy again, so that small updates are not lost
-    (Micikevicius et al. 2018, arXiv:1710.03740).  Buffers stay as they are.  Tied weights appear once.
+    (Micikevicius et al. 2018, arXiv:1710.03740).  Buffers, and weights that are held, stay as they are.  Tied
+    weights appear once.
 
     >>> weights = Weights(nn.Linear(2, 2), "bf16")
     >>> weights.model.weight.dtype, weights.masters["weight"].dtype
@@ -29,9 +30,9 @@ class Weights:
         if self.exact:
             return
         self.masters = {name: p.detach().float().clone() for name, p in self.masters.items()}
-        for p in model.parameters():  # not the buffers: tables of positions need all their digits
-            p.data = p.data.bfloat16()
         self.copies = [p for p in model.parameters() if p.requires_grad]
+        for p in self.copies:  # not the buffers: tables of positions need all their digits
+            p.data = p.data.bfloat16()
 
     @torch.no_grad()
     def gather(self) -> None:
