@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qkvae.data.corruption import Corruption
 from qkvae.data.encoded import Sentences
-from qkvae.data.packed import PADDING, MaskedSentences, PackedBatch, PackedSentences, first_fit, pack
+from qkvae.data.even import first_fit
+from qkvae.data.packed import PADDING, MaskedSentences, PackedBatch, PackedSentences, pack
 from qkvae.data.ragged import Ragged
 from qkvae.data.tokenizer import PAD
 

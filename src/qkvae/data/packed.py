@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.data.corruption import Corruption
 from qkvae.data.encoded import Sentences
+from qkvae.data.even import EvenBatches, first_fit
 from qkvae.data.numbered import in_order
 from qkvae.data.ragged import Ints, spans
 from qkvae.data.tokenizer import PAD
@@ -108,10 +108,7 @@ class MaskedBatch:
 
 
 def pack(sentences: Sentences, chosen: Ints, length: int) -> PackedBatch:
-    """These sentences in as few rows of ``length`` tokens as first fit, longest first, needs.
-
-    Each sentence goes into the first row that has room for it (Johnson 1973: at most 11/9 of the least
-    possible rows, and with many short sentences hardly more than the least).
+    """These sentences in as few rows of ``length`` tokens as `first_fit` needs.
 
     >>> from qkvae.data.ragged import Ragged
     >>> rows = Sentences.framed(Ragged.from_lists([[7], [8, 8, 8], [9, 9]]), first=1, last=2)
@@ -140,28 +137,6 @@ def pack(sentences: Sentences, chosen: Ints, length: int) -> PackedBatch:
         sentences=torch.from_numpy(np.ascontiguousarray(chosen[order], np.int64)),
         places=torch.from_numpy(places[order]),
     )
-
-
-def first_fit(lengths: Ints, length: int) -> tuple[Ints, Ints, Ints, int]:
-    """For each sentence its row, its first place there, its number in the row; and how many rows there are.
-
-    >>> row, begin, number, rows = first_fit(np.array([3, 5, 4]), 8)
-    >>> row.tolist(), begin.tolist(), number.tolist(), rows
-    ([0, 0, 1], [5, 0, 0], [1, 0, 0], 2)
-    """
-    filled, held = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), np.int64)
-    row, begin, number = (np.zeros(len(lengths), np.int64) for _ in range(3))
-    rows, first_open, shortest = 0, 0, int(lengths.min(initial=length))
-    for sentence in np.argsort(-lengths, kind="stable").tolist():
-        room = filled[first_open : rows + 1] <= length - lengths[sentence]
-        chosen = first_open + int(room.argmax())
-        row[sentence], begin[sentence], number[sentence] = chosen, filled[chosen], held[chosen]
-        filled[chosen] += lengths[sentence]
-        held[chosen] += 1
-        rows = max(rows, chosen + 1)
-        while first_open < rows and filled[first_open] > length - shortest:
-            first_open += 1
-    return row, begin, number, rows
 
 
 class PackedSentences:
@@ -197,24 +172,21 @@ class PackedSentences:
                 f"{length}: "
                 "cut it or leave it out"
             )
-        self.sentences, self.length, self._seed = sentences, length, seed
-        self._lengths = lengths
-        self._per_epoch = min(max(1, round(int(lengths.sum()) / tokens)), len(sentences))
-        self._last: tuple[int, list[Ints]] | None = None
+        self.sentences, self.length = sentences, length
+        self._batches = EvenBatches(lengths, tokens, seed)
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches in every epoch."""
-        return self._per_epoch
+        return self._batches.per_epoch
 
     def epoch_of(self, number: int) -> int:
         """The epoch, from 0, that a batch belongs to."""
-        return number // self._per_epoch
+        return number // self._batches.per_epoch
 
     def __getitem__(self, number: int) -> PackedBatch:
         """Batch ``number``, counted from 0 through all epochs."""
-        epoch, place = divmod(number, self._per_epoch)
-        return pack(self.sentences, self._epoch(epoch)[place], self.length)
+        return pack(self.sentences, self._batches[number], self.length)
 
     def stream(self, start: int = 0, workers: int = 0) -> Iterator[PackedBatch]:
         """Batch ``start`` and all after it, without end, prepared by so many processes beside this one."""
@@ -222,25 +194,8 @@ class PackedSentences:
 
     def once(self) -> Iterator[PackedBatch]:
         """Every sentence once, in the order of the data, for evaluation."""
-        for chosen in _cut(np.arange(len(self.sentences)), self._lengths, self._per_epoch):
+        for chosen in self._batches.in_turn():
             yield pack(self.sentences, chosen, self.length)
-
-    def _epoch(self, epoch: int) -> list[Ints]:
-        if self._last is None or self._last[0] != epoch:
-            order = np.random.default_rng([self._seed, epoch]).permutation(len(self.sentences))
-            self._last = epoch, _cut(order, self._lengths, self._per_epoch)
-        return self._last[1]
-
-
-def _cut(order: Ints, lengths: Ints, batches: int) -> list[Ints]:
-    """Cut where the tokens so far pass an equal share; the middle of a sentence decides on which side it
-    is."""
-    middle = np.cumsum(lengths[order]) - lengths[order] / 2
-    batch: NDArray[np.int64] = (middle * (batches / max(1, int(lengths.sum())))).astype(np.int64)
-    # no batch is empty, even where one sentence outweighs several shares
-    number = np.arange(1, batches)
-    cuts = np.maximum.accumulate(np.maximum(np.searchsorted(batch, number) - number, 0)) + number
-    return np.split(order, np.minimum(cuts, len(order) - batches + number))
 
 
 class MaskedSentences:

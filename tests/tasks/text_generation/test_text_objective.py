@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_texts import small_config, small_objective, write_book, write_chats, write_folder
@@ -33,7 +34,27 @@ def test_the_loss_is_the_cross_entropy_of_what_counts(tmp_path: Path, write: Wri
         of_targets = log_p.gather(-1, batch.targets[..., None])[..., 0]
         assert_close(loss.total, -of_targets[batch.counted].sum(), rtol=1e-5, atol=1e-4)
         assert loss.count == objective.size(batch) == batch.tokens
-        assert batch.inputs.shape == (64 // 16, 16)
+        assert batch.inputs.shape[1] == 16
+        assert len(batch.inputs) == 64 // 16 or form == "chat"
+
+
+def test_what_is_not_the_assistants_may_count_a_little(tmp_path: Path) -> None:
+    path = write_chats(tmp_path)
+    plain, weighted = (
+        small_objective(small_config(path, format="chat", length=60, prompt_weight=weight))[0]
+        for weight in (None, 0.25)
+    )
+    for objective in (plain, weighted):
+        objective.model.eval()
+    batch = next(plain.batches(0))
+    assert batch.documents is not None
+    log_p = plain.decoder(batch.inputs, batch.documents).log_softmax(-1)
+    of_targets = log_p.gather(-1, batch.targets[..., None])[..., 0]
+    others = (batch.documents >= 0) & ~batch.counted
+    assert (batch.documents < 0).any()
+    one, other = plain.loss(batch), weighted.loss(batch)
+    assert_close(other.total - one.total, -0.25 * of_targets[others].sum(), rtol=1e-5, atol=1e-4)
+    assert (other.count, float(other.nll)) == (one.count, float(one.nll))
 
 
 @KINDS
@@ -111,9 +132,14 @@ def test_the_figures_are_those_of_every_validation_token(
         stream += [(*both, number) for both in zip([BOS, *ids], targets, strict=False)]
     total = 0.0
     counted = [True] * len(stream) if encoded.counted is None else encoded.counted.tolist()
+    begins = np.repeat(encoded.tokens.starts[:-1], encoded.tokens.lengths)
     for at, (_, target, number) in enumerate(stream):
         # Windows side by side; the last one is moved back so that it is full.
         start = min(at // 16 * 16, max(0, len(stream) - 16))
+        if form == "chat":  # of each conversation, and each moves on by half
+            begin, length = int(begins[at]), len(rows[number])
+            window = max(0, -(-(at - begin - 15) // 8))
+            start = begin + min(window * 8, max(0, length - 16))
         seen = [token for token, _, document in stream[start : at + 1] if document == number]
         with torch.no_grad():
             log_p = writer.model(torch.tensor([seen]))[0, -1].log_softmax(-1)

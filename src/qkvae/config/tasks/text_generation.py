@@ -29,11 +29,17 @@ class TextData(TextFiles):
     length: int = 256
     """Tokens in a row that is learned from: how far back the model learns to look."""
 
+    prompt_weight: float | None = None
+    """In conversations what is not the assistant's is learned, too, and counts so much beside the assistant's
+    1; not learned if not given."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.one_of(self, "format", "tokenizer")
         checks.at_least(self, 1, "length")
+        checks.above_zero(self, "prompt_weight")
         checks.in_effect(self, "text", "format", "text")
+        checks.in_effect(self, "prompt_weight", "format", "chat")
         for limit in ("vocab_size", "min_frequency"):
             checks.in_effect(self, limit, "tokenizer", "auto", "bpe", "char", "word")
 

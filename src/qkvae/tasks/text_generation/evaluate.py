@@ -15,6 +15,7 @@ from torch import Tensor
 
 from qkvae import metrics
 from qkvae.data.packing import EncodedDocuments, PackedBatch, sliding
+from qkvae.data.whole import in_turn
 from qkvae.models import Decoder
 from qkvae.tasks.text_generation.corpus import Texts, bytes_spelt, encode_texts, unknown
 from qkvae.tasks.text_generation.writer import Writer
@@ -89,9 +90,10 @@ def watched(model: Decoder, documents: EncodedDocuments, length: int, stride: in
 def measure(
     model: Decoder, documents: EncodedDocuments, length: int, stride: int, seconds: float | None = None
 ) -> Total | None:
-    """−ln p of every token, each once, seen through a window that slides over each document.
+    """−ln p of every token, each once, seen through a window that slides over the documents.
 
-    See `data.packing.sliding`; None as soon as it is clear that more than ``seconds`` will be needed.
+    See `data.packing.sliding`, and of conversations `data.whole.in_turn`; None as soon as it is clear that
+    more than ``seconds`` will be needed.
 
     Raises:
         ValueError: no prediction counts.
@@ -120,7 +122,8 @@ def token_nll(
     was_training = model.training
     model.eval()
     try:
-        batches = sliding(documents, length, stride, max(1, _TOKENS // length))
+        windows = sliding if documents.counted is None else in_turn
+        batches = windows(documents, length, stride, max(1, _TOKENS // length))
         for batch in itertools.islice(batches, 0, None, every):
             yield _batch_nll(model, batch.to(model.head.weight.device)).cpu().double().numpy()
     finally:

@@ -9,6 +9,7 @@ from torch import nn
 
 from qkvae.config import TextGeneration
 from qkvae.data.packing import PackedBatch, PackedBatches
+from qkvae.data.whole import WholeBatches
 from qkvae.losses import projected_cross_entropy
 from qkvae.models import Decoder
 from qkvae.tasks.text_generation.corpus import Encoded
@@ -26,6 +27,9 @@ class TextObjective:
     present weights when the row is learned, not carried over from the step that learned those tokens: so they
     are never out of date, any row may follow any other, and a step stays a function of (seed, step) and the
     weights alone, as resuming and several processes need.  It costs a reading of N tokens a row.
+
+    Of conversations, which rows hold whole where there is no memory, the assistant's tokens count; with a
+    ``prompt_weight`` w the others' −ln p is added, times w.
     """
 
     metric = "valid_nll"
@@ -36,9 +40,12 @@ class TextObjective:
         self.model: nn.Module = model
         self.decoder, self.encoded, self.length = model, encoded, config.data.length
         training, self._memory = config.training, model.settings.memory
-        rows = training.batch_tokens // training.accumulate // self.length
-        self._batches = PackedBatches(
-            encoded.train, self.length, rows, training.seed, training.workers, self._memory
+        self._prompt_weight = config.data.prompt_weight
+        tokens, order = training.batch_tokens // training.accumulate, (training.seed, training.workers)
+        self._batches = (
+            WholeBatches(encoded.train, self.length, tokens, *order)
+            if encoded.train.counted is not None and not self._memory
+            else PackedBatches(encoded.train, self.length, tokens // self.length, *order, before=self._memory)
         )
 
     def batches(self, start: int) -> Iterator[PackedBatch]:
@@ -54,7 +61,7 @@ class TextObjective:
         return max(1, batch.tokens)
 
     def loss(self, batch: PackedBatch) -> Loss:
-        """Cross-entropy over the predictions that count."""
+        """Cross-entropy over the predictions that count; ``nll`` is theirs alone."""
         count = batch.tokens
         batch = batch.to(self.decoder.head.weight.device)
         carried = None
@@ -64,21 +71,27 @@ class TextObjective:
                 self.decoder.features(before.inputs, before.documents, carried)
             batch = batch.from_place(self._memory)
         features = self.decoder.features(batch.inputs, batch.documents, carried).flatten(0, 1)
-        targets = batch.targets.flatten()
-        if count < len(targets):
-            counted = batch.counted.flatten()
-            features, targets = features[counted], targets[counted]
-        total, nll = projected_cross_entropy(features, self.decoder.head.weight, targets)
+        targets, head = batch.targets.flatten(), self.decoder.head.weight
+        if count == len(targets):
+            return Loss(*projected_cross_entropy(features, head, targets), count)
+        counted = batch.counted.flatten()
+        total, nll = projected_cross_entropy(features[counted], head, targets[counted])
+        if self._prompt_weight and batch.documents is not None:
+            others = ~counted & (batch.documents.flatten() >= 0)  # padding is nobody's
+            said, _ = projected_cross_entropy(features[others], head, targets[others])
+            total = total + self._prompt_weight * said
         return Loss(total, nll, count)
 
     def validate(self) -> dict[str, float]:
         """Figures of the validation text, of an evenly spread part of it where it is long.
 
-        The windows stand side by side, each with the memory before it; bits per byte are told with the bytes
-        per token of the whole text.
+        The windows stand side by side, each with the memory before it; those of a conversation that is longer
+        than a row overlap by half, as in training.  Bits per byte are told with the bytes per token of the
+        whole text.
         """
-        documents = self.encoded.valid
-        total = watched(self.decoder, documents, self._memory + self.length, self.length, _WATCHED)
+        documents, shown = self.encoded.valid, self._memory + self.length
+        stride = self.length if documents.counted is None else max(1, shown // 2)
+        total = watched(self.decoder, documents, shown, stride, _WATCHED)
         count = documents.predictions if documents.counted is None else int(documents.counted.sum())
         bytes_watched = self.encoded.valid_bytes and round(self.encoded.valid_bytes * total.tokens / count)
         found = figures(total, bytes_watched)

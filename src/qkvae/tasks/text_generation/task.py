@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from qkvae.config import TextData, TextGeneration
+from qkvae.config.names import many
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import Corpus
 from qkvae.tasks.task import Task
@@ -40,7 +41,13 @@ def _encode(config: TextGeneration, corpus: Corpus[Any], tokenizer: Tokenizer, r
         if count := unknown(documents, tokenizer):
             reporter.say(f"note: {count:,} tokens of the {part} part have no place in the vocabulary: <unk>")
     length, wanted = config.data.length, config.training.batch_tokens // config.training.accumulate
-    if wanted % length:
+    if config.data.format == "chat" and not config.model.memory:
+        if count := int((encoded.train.tokens.lengths > length).sum()):
+            reporter.say(
+                f"note: {many(count, 'conversation')} of more than {length} tokens: what is further back "
+                "than half a row may be out of sight of an answer"
+            )
+    elif wanted % length:
         rows = wanted // length
         reporter.say(f"note: a batch is {rows} rows of {length}: {rows * length:,} of {wanted:,} tokens")
     return encoded
