@@ -17,9 +17,11 @@ from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
 from qkvae.tasks.task import settled
 from qkvae.tasks.vae.corpus import Part_, read_part, targets, told_numbers
+from qkvae.tasks.vae.drawing import reconstructed
 from qkvae.tasks.vae.forms import Form, saved_form
-from qkvae.tasks.vae.measure import log_p, scores
+from qkvae.tasks.vae.measure import log_p, posterior_means, scores
 
+_ROWS = 500  # data told side by side
 _JUDGED = (1, 2**31 + 1)
 """The seed of what is drawn of data that are judged: one for all runs, so that they can be compared."""
 
@@ -117,6 +119,31 @@ class Coder:
     ) -> Float[Tensor, " count"]:
         """ln p(x) of each datum, by so many draws of the latents."""
         return log_p(self.model, x, labels, samples, self.generation.batch)
+
+    def reconstructed(
+        self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
+    ) -> Float[Tensor, "b *shape"]:
+        """What the latents keep of each datum."""
+        return reconstructed(self.model, x, labels)
+
+    def encoded(self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None) -> Tensor:
+        """What tells each datum: the means of its latents."""
+        return posterior_means(self.model, x, labels)
+
+    @torch.no_grad()
+    def drawn(
+        self, count: int, labels: Int[Tensor, " count"] | None, exactly: bool, seed: int
+    ) -> Float[Tensor, "count *shape"]:
+        """New data of these labels: what drawn latents tell, or ``exactly`` data drawn from that."""
+        model, generator = self.model, torch.Generator().manual_seed(seed)
+        eps = torch.randn(count, model.settings.latent, generator=generator)
+        z = model.prior.draw(eps, model.read, generator)
+        found: list[Tensor] = []
+        for begin in range(0, count, _ROWS):
+            rows = slice(begin, begin + _ROWS)
+            told = model.decode(z[rows], None if labels is None else labels[rows])
+            found.append(model.likelihood.draw(told, generator) if exactly else model.likelihood.mean(told))
+        return torch.cat(found)
 
     def stream(self, inputs: Iterable[str], settings: Telling | None = None) -> Iterator[Answer]:
         """How strange each datum of these paths is."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from qkvae import metrics
+from qkvae.config import VAE
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.forms import TableForm
@@ -72,7 +73,7 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
 
 def _unit(coder: Coder) -> str:
     """What a run's nats are of: those of other things cannot be compared."""
-    settings = coder.config.model
+    settings = cast("VAE", cast("Any", coder.config.model).told)
     match settings.likelihood_or_default:
         case "bernoulli":
             return "0 or 1, drawn" if coder.config.learning.binarize == "dynamic" else "chances"

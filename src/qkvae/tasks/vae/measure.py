@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, terms
 from qkvae.metrics.latents import Rates, active_units
@@ -16,9 +16,10 @@ _ROWS = 500  # data judged side by side
 _TOGETHER = 4096  # data times draws that are told at once
 
 
-def _pieces(
-    model: VAE, x: Tensor, labels: Tensor | None, rows: int = _ROWS
+def pieces(
+    model: nn.Module, x: Tensor, labels: Tensor | None, rows: int = _ROWS
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Some data at a time, where the model is."""
     device = next(model.parameters()).device
     for begin in range(0, len(x), rows):
         some = None if labels is None else labels[begin : begin + rows].to(device)
@@ -35,7 +36,7 @@ def bound_figures(
     """
     generator = torch.Generator().manual_seed(0)
     rates, means, loss = Rates(), list[Tensor](), 0.0
-    for some, told in _pieces(model, x, labels):
+    for some, told in pieces(model, x, labels):
         eps = torch.randn(draws, len(some), model.settings.latent, generator=generator).to(some.device)
         found = terms(model, some, eps, told)
         rates.add(found.log_likelihood, found.kl)
@@ -65,7 +66,7 @@ def posterior_means(
 def kl_per_dimension(model: VAE, x: Tensor, labels: Tensor | None) -> Float[Tensor, " latents"]:
     """The mean KL of each latent, of one draw; of a VampPrior one number for the top level."""
     rates, generator = Rates(), torch.Generator().manual_seed(0)
-    for some, told in _pieces(model, x, labels):
+    for some, told in pieces(model, x, labels):
         eps = torch.randn(1, len(some), model.settings.latent, generator=generator).to(some.device)
         found = terms(model, some, eps, told)
         rates.add(found.log_likelihood, found.kl)
@@ -80,7 +81,7 @@ def scores(
     generator = torch.Generator().manual_seed(0)
     eps = torch.randn(samples, 1, model.settings.latent, generator=generator)
     found: list[Tensor] = []
-    for some, told in _pieces(model, x, labels, max(1, _TOGETHER // samples)):
+    for some, told in pieces(model, x, labels, max(1, _TOGETHER // samples)):
         log_w = log_weights(model, some, eps.to(some.device).expand(-1, len(some), -1), told)
         found.append(-importance_weighted(log_w).cpu())
     return torch.cat(found)
@@ -98,6 +99,6 @@ def log_p(
     generator = torch.Generator(device=next(model.parameters()).device).manual_seed(0)
     found = [
         log_likelihood(model, some, samples, generator, told).cpu()
-        for some, told in _pieces(model, x, labels, rows)
+        for some, told in pieces(model, x, labels, rows)
     ]
     return torch.cat(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from qkvae.config import Training, Vae
 from qkvae.data.numbered import EpochOrder
 from qkvae.losses.bounds import doubly_reparameterized, negative_elbo, terms
-from qkvae.models import VAE
+from qkvae.models import VAE, TextVAE
 from qkvae.nn.latents import Vamp
 from qkvae.tasks.reading import evenly
 from qkvae.tasks.vae.collapse import advised
@@ -42,26 +43,26 @@ class Batch:
         return [Batch(x, y, self.beta) for x, y in zip(self.x.tensor_split(count), labels, strict=True)]
 
 
-class VaeObjective:
-    """The negative ELBO, or the negative importance-weighted bound, per datum in nats."""
+class LatentObjective:
+    """The batches of data in memory, and the validation data that are looked at."""
 
     metric = "valid_loss"
     larger_is_better = False
 
-    def __init__(self, model: VAE, encoded: Encoded, config: Vae) -> None:
-        self.model: nn.Module = model
-        self.vae, self.encoded, self.config = model, encoded, config
-        self.learning, self.training = config.learning, config.training
+    def __init__(self, model: nn.Module, encoded: Encoded, config: Any) -> None:
+        self.model = model
+        self.encoded, self.config, self.training = encoded, config, cast("Training", config.training)
         self.counted = f"{encoded.form.noun}s"
         self.per_epoch = max(1, round(len(encoded.train) / _rows(self.training)))
         self.warned = False
-        self.watched = torch.from_numpy(evenly(len(encoded.valid), _WATCHED))
-        if isinstance(model.prior.top, Vamp):
-            some = evenly(len(encoded.train), len(model.prior.top.inputs))
-            found = encoded.form.numbers(
-                encoded.train[torch.from_numpy(np.resize(some, len(model.prior.top.inputs)))]
-            )
-            model.prior.top.begin(found)
+        rows = torch.from_numpy(evenly(len(encoded.valid), _WATCHED))
+        seed, labels = (self.training.seed, _VALID), encoded.valid_labels
+        self.watched = told_numbers(encoded.form, encoded.valid[rows], config, seed)
+        self.watched_labels = None if labels is None else labels[rows]
+
+    def beta_at(self, epoch: float) -> float:
+        """The weight of the KL term after so many epochs."""
+        return 1.0
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Batch ``start`` and all after it, every datum once an epoch."""
@@ -79,7 +80,7 @@ class VaeObjective:
                 (self.training.seed, number),
             ),
             None if labels is None else labels[rows],
-            self.learning.beta_at(number / self.per_epoch),
+            self.beta_at(number / self.per_epoch),
         )
 
     def parts(self, batch: Batch, count: int) -> list[Batch]:
@@ -89,6 +90,24 @@ class VaeObjective:
     def size(self, batch: Batch) -> int:
         """Data in a batch."""
         return len(batch.x)
+
+
+class VaeObjective(LatentObjective):
+    """The negative ELBO, or the negative importance-weighted bound, per datum in nats."""
+
+    def __init__(self, model: VAE | TextVAE, encoded: Encoded, config: Vae) -> None:
+        super().__init__(model, encoded, config)
+        self.vae, self.learning = model, config.learning
+        if isinstance(model.prior.top, Vamp):
+            some = evenly(len(encoded.train), len(model.prior.top.inputs))
+            found = encoded.form.numbers(
+                encoded.train[torch.from_numpy(np.resize(some, len(model.prior.top.inputs)))]
+            )
+            model.prior.top.begin(found)
+
+    def beta_at(self, epoch: float) -> float:
+        """As the settings have it climb."""
+        return self.learning.beta_at(epoch)
 
     def loss(self, batch: Batch) -> Loss:
         """The loss of a batch, with its gradient."""
@@ -106,11 +125,8 @@ class VaeObjective:
     def validate(self) -> dict[str, float]:
         """The bound that is trained, both terms of the ELBO and the active latents, on validation data: on
         all of them, or where they are many on some evenly spread; drawn as 0 or 1 once and for all."""
-        encoded, labels = self.encoded, self.encoded.valid_labels
-        seed = (self.training.seed, _VALID)
-        x = told_numbers(encoded.form, encoded.valid[self.watched], self.config, seed)
         draws = self.learning.draws if self.learning.bound == "iwae" else 1
-        return bound_figures(self.vae, x, None if labels is None else labels[self.watched], draws)
+        return bound_figures(self.vae, self.watched, self.watched_labels, draws)
 
     def advice(self, figures: dict[str, float]) -> str | None:
         """What a person should do about what was found, said once; nothing of a run that is well."""

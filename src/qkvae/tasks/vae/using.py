@@ -17,13 +17,13 @@ from qkvae.config.names import many, nearest
 from qkvae.inspect.mosaic import grid, png
 from qkvae.run import Run
 from qkvae.run.atomic import replacing
+from qkvae.tasks import find_answerer
 from qkvae.tasks.arrays import SUFFIXES, refuse_output, write_arrays
 from qkvae.tasks.uses import Output
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
-from qkvae.tasks.vae.drawing import interpolated, reconstructed, telling, traversed
+from qkvae.tasks.vae.drawing import interpolated, telling, traversed
 from qkvae.tasks.vae.forms import TableForm
-from qkvae.tasks.vae.measure import posterior_means
 
 _SAMPLES = 64
 _MOST_SHOWN = 400  # pictures in one grid
@@ -37,32 +37,24 @@ def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output:
     Raises:
         ValueError: the input is no number; a label that the run does not know.
     """
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     count = _count(next(iter(groups), list[str]()))
     _refuse_png(coder, asked.png, output)
-    generator = torch.Generator().manual_seed(coder.seed if asked.seed is None else asked.seed)
-    model, labels = coder.model, _label(coder, asked.like)
+    labels = _label(coder, asked.like)
     if labels is not None:
         labels = labels[torch.arange(count) * len(labels) // count]
-    with torch.no_grad():
-        eps = torch.randn(count, model.settings.latent, generator=generator)
-        z = model.prior.draw(eps, model.read, generator)
-        drawn = (asked.drawn or ("data" if isinstance(coder.form, TableForm) else "mean")) == "data"
-        found: list[Tensor] = []
-        for begin in range(0, count, _ROWS):
-            rows = slice(begin, begin + _ROWS)
-            told = model.decode(z[rows], None if labels is None else labels[rows])
-            found.append(model.likelihood.draw(told, generator) if drawn else model.likelihood.mean(told))
-    _show(coder, torch.cat(found), None, asked.png, output)
+    drawn = asked.drawn or ("data" if isinstance(coder.form, TableForm) else "mean")
+    seed = coder.seed if asked.seed is None else asked.seed
+    _show(coder, coder.drawn(count, labels, drawn == "data", seed), None, asked.png, output)
 
 
 def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output: Output) -> None:
     """Each datum, and below it what its latents keep."""
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
     part = _inputs(coder, groups, 1, output)
     x, labels = coder.numbers(part), coder.classes(part)
-    both = torch.stack([x, reconstructed(coder.model, x, labels)], 1)
+    both = torch.stack([x, coder.reconstructed(x, labels)], 1)
     if isinstance(coder.form, TableForm):
         _show(coder, both.flatten(0, 1), None, asked.png, output)
         return
@@ -77,7 +69,7 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
 
 def interpolate(run: Run, asked: Interpolating, groups: Iterable[list[str]], output: Output) -> None:
     """The way through the latents from each datum to the next."""
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
     part = _inputs(coder, groups, 2, output)
     ways = interpolated(coder.model, coder.numbers(part), coder.classes(part), asked.count_or_default)
@@ -86,7 +78,7 @@ def interpolate(run: Run, asked: Interpolating, groups: Iterable[list[str]], out
 
 def traverse(run: Run, asked: Traversing, groups: Iterable[list[str]], output: Output) -> None:
     """Each of the latents that tell most of a datum, moved from -3 to 3."""
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
     part = _inputs(coder, groups, 1, output).select([0])
     x, labels = coder.numbers(part), coder.classes(part)
@@ -100,13 +92,13 @@ def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Outpu
     """The means of the latents of every datum, as an array or as JSON lines."""
     out = None if asked.out is None else Path(asked.out)
     refuse_output(out, SUFFIXES, "vector", output)
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     part = _inputs(coder, groups, 1, output)
     x, labels = coder.numbers(part), coder.classes(part)
     found: list[Tensor] = []
     for begin in range(0, len(x), _ROWS):
         told = None if labels is None else labels[begin : begin + _ROWS]
-        found.append(posterior_means(coder.model, x[begin : begin + _ROWS], told))
+        found.append(coder.encoded(x[begin : begin + _ROWS], told))
     vectors = torch.cat(found).numpy()
     if output.json:
         for place, vector in enumerate(vectors):
@@ -117,7 +109,7 @@ def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Outpu
 
 def score(run: Run, asked: Scoring, groups: Iterable[list[str]], output: Output) -> None:
     """A line of row and score for every datum; above the threshold, which is told, it is strange."""
-    coder = Coder.from_run(run)
+    coder = cast("Coder", find_answerer(run))
     part = _inputs(coder, groups, 1, output, asked.ignore)
     scores = coder.scores(part, asked.samples)
     threshold = coder.threshold
