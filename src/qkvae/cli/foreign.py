@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from qkvae.cli.terminal import put, say
+from qkvae.config.examples import TRIAL
 
 
 def import_(folder: Path, /, *, out: Path, overwrite: bool = False) -> int:
@@ -20,12 +21,11 @@ def import_(folder: Path, /, *, out: Path, overwrite: bool = False) -> int:
     overwrite
         Replace the run that --out holds.
     """
-    from qkvae.config import GridFamily
     from qkvae.tasks.foreign import import_folder
 
     run = import_folder(folder, out, overwrite)
-    tried = "some.png" if isinstance(run.config.model, GridFamily) else '"…"'
-    say(f"a run of {run.task}; try it: qkvae use {out} {tried}")
+    trial = TRIAL.get(run.task, '"…"')
+    say(f"a run of {run.task}; try it: qkvae use {out} {trial}")
     put(str(out))
     return 0
 

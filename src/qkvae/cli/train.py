@@ -14,7 +14,7 @@ from qkvae.cli.flags import Settings, assign, flags_of, group, overlay, paths_he
 from qkvae.cli.recipe import Recipe, read_recipe
 from qkvae.cli.terminal import as_epilogue, put, say
 from qkvae.config import TASKS, from_dict
-from qkvae.config.examples import TRAINING
+from qkvae.config.examples import TRAINING, TRIAL
 
 STOPPED = 130
 
@@ -47,8 +47,8 @@ def _train(
     quiet
         Say nothing but errors.
     base
-        A run, or a Hugging Face folder (GPT-2, Llama, BERT, RoBERTa, Marian), to begin from: its weights,
-        tokenizer and architecture are taken.
+        A run, or a Hugging Face folder (GPT-2, Llama, BERT, RoBERTa, Marian, ViT, ViTMAE), to begin from: its
+        weights, tokenizer and architecture are taken.
     replay
         Take every change of plan from the log of this run, so that it is repeated bit for bit.
     licence
@@ -116,7 +116,7 @@ def resume(run: Path, /, *, quiet: bool = False) -> int:
 def _finish(folder: Path, quiet: bool, work: Callable[[], Any]) -> int:
     """Do the work; after it, or after Ctrl-C, say what to do next."""
     try:
-        work()
+        run = work().run
     except KeyboardInterrupt:
         if (folder / "config.json").exists():
             say(f"\nstopped; go on with: qkvae resume {folder}")
@@ -124,7 +124,8 @@ def _finish(folder: Path, quiet: bool, work: Callable[[], Any]) -> int:
             say("\nstopped before the run began; nothing was written")
         return STOPPED
     if not quiet:
-        say(f'try it: qkvae use {folder} "…"   see it: {folder / "report.html"}')
+        trial = TRIAL.get(run.task, '"…"')
+        say(f"try it: qkvae use {folder} {trial}   see it: {folder / 'report.html'}")
     put(str(folder))
     return 0
 

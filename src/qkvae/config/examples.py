@@ -52,6 +52,15 @@ qkvae train vae train-images-idx3-ubyte.gz --bound iwae --draws 5 --minutes 30""
 }
 """Below `qkvae train TASK --help`."""
 
+TRIAL: dict[str, str] = {
+    "image-classification": "picture.png",
+    "masked-image-modeling": "picture.png",
+    "signal-classification": "signals.npy",
+    "video-classification": "clips.npy",
+    "vae": "--sample 16",
+}
+"""What is typed behind `qkvae use RUN` to try a run of these tasks; a text for any other."""
+
 CHECKING: dict[str, str] = {
     "translation": """\
 qkvae data check translation train.en.gz train.de.gz --valid val.en.gz val.de.gz

@@ -81,7 +81,8 @@ class Training:
     """Stop after this many optimiser steps instead."""
 
     batch_tokens: int = 2048
-    """Target tokens in one optimiser step, padding not counted."""
+    """Tokens in one optimiser step, padding not counted: of two languages those of the target, of pictures,
+    signals and clips the patches, of a vae the data."""
 
     accumulate: int = 1
     """Batches whose gradients are added up, each token weighing the same, before a step."""

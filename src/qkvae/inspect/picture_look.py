@@ -70,12 +70,11 @@ def _told(drawing: Canvas, told: Sequence[tuple[str, float, int]], title: str) -
 
 
 def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, axes: int) -> Section:
-    drawings = {name: heated(drawing, each, axes) for name, each in maps.items()}
     return Section(
         title=f"What decided for “{best}”",
         note="Yellow is much, blue is little, each map on a scale of its own. Occlusion is measured: how "
         "much less probable the class is when a patch is covered. The others are quicker guesses at it.",
-        pictures=[Picture(drawing=_shown(drawings, wide=True))],
+        pictures=[Picture(drawing=_shown(drawing, maps, axes, wide=True))],
     )
 
 
@@ -111,10 +110,10 @@ def _layers(model: Vision, read: Grid, drawing: Canvas, told: Sequence[tuple[str
     rows: list[Picture] = []
     for name, p, number in told[:_CLASSES]:
         blocks = {
-            f"block {block}": heated(drawing, grad_cam(model, read, number, block), read.ndim - 1)
+            f"block {block + 1}": grad_cam(model, read, number, block)
             for block in range(model.settings.depth)
         }
-        rows.append(Picture(drawing=_shown(blocks, f"{name} ({p:.1%})")))
+        rows.append(Picture(drawing=_shown(drawing, blocks, read.ndim - 1, f"{name} ({p:.1%})")))
     return Section(
         title="Grad-CAM for each block and class",
         note="Patches whose features, as the block reads them, speak for the class.",
@@ -123,16 +122,10 @@ def _layers(model: Vision, read: Grid, drawing: Canvas, told: Sequence[tuple[str
 
 
 def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
-    found = attention_maps(model, read)
-    rows = [
-        Picture(
-            drawing=_shown(
-                {f"head {n}": heated(drawing, each, read.ndim - 1) for n, each in enumerate(block)},
-                f"block {number}",
-            )
-        )
-        for number, block in enumerate(found)
-    ]
+    rows: list[Picture] = []
+    for number, block in enumerate(attention_maps(model, read), 1):
+        heads = {f"head {head}": each for head, each in enumerate(block, 1)}
+        rows.append(Picture(drawing=_shown(drawing, heads, read.ndim - 1, f"block {number}")))
     pooled = model.settings.head.pooling
     seen = "the class token" if pooled == "class" else "the mean of all patches"
     return Section(
@@ -142,11 +135,16 @@ def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
     )
 
 
-def _shown(drawings: Mapping[str, Canvas], title: str = "", wide: bool = False) -> Markup:
-    """Drawings side by side, each with its name below; wide: over the whole page."""
-    parts = [
-        f"<figure>{inline(each, name)}<figcaption>{escape(name)}</figcaption></figure>"
-        for name, each in drawings.items()
-    ]
+def _shown(
+    drawing: Canvas, maps: Mapping[str, Tensor], axes: int, title: str = "", wide: bool = False
+) -> Markup:
+    """The maps over the drawing, side by side, each with its name below; wide: over the whole page.  Long
+    ones, over the frames of a clip, stand one below the other."""
+    parts: list[str] = []
+    for name, found in maps.items():
+        flat = " (the same everywhere)" * bool(found.min() == found.max())
+        told = f"<figcaption>{escape(name)}{flat}</figcaption>"
+        parts.append(f"<figure>{inline(heated(drawing, found, axes), name)}{told}</figure>")
+    kind = "maps" + " all" * wide + " long" * (drawing.shape[1] > 4 * drawing.shape[0])
     head = f"<h3>{escape(title)}</h3>" if title else ""
-    return Markup(f'{head}<div class="maps{" all" * wide}">{"".join(parts)}</div>')
+    return Markup(f'{head}<div class="{kind}">{"".join(parts)}</div>')
