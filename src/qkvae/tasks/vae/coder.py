@@ -120,6 +120,14 @@ class Coder:
         """ln p(x) of each datum, by so many draws of the latents."""
         return log_p(self.model, x, labels, samples, self.generation.batch)
 
+    def nll(self, part: Part_) -> Float[Tensor, " count"]:
+        """−ln p(x) of each datum, by as many draws of the latents as the run has it.
+
+        Raises:
+            ValueError: the data are not such as the run was trained on.
+        """
+        return -self.log_p(self.numbers(part), self.classes(part), self.generation.samples)
+
     def reconstructed(
         self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
     ) -> Float[Tensor, "b *shape"]:

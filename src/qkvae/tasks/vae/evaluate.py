@@ -64,8 +64,7 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
         )
     sums: list[Any] = []
     for coder in (first, second):
-        x, labels = coder.numbers(part), coder.classes(part)
-        nll = -coder.log_p(x, labels, coder.generation.samples).double().numpy()
+        nll = coder.nll(part).double().numpy()
         sums.append(np.stack([nll, np.ones_like(nll)], 1))
     ours, others = sums
     return {**metrics.paired_bootstrap_of_losses("nll", ours, others, samples)}
