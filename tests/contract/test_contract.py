@@ -231,7 +231,7 @@ def test_every_promise_is_kept_by_priors_of_codes(classes: int) -> None:
 @pytest.mark.parametrize("number", [0, 1, 3, 6, 8], ids=lambda number: named(PARTS[number]))
 def test_every_promise_is_kept_by_text_vaes(number: int) -> None:
     block = config.Block(**{"dim": 16, "heads": 4, "hidden": 24, "dropout": 0.2, **PARTS[number]})
-    model = shaken(config.TextVAE(block=block, latent=3, max_length=40, vocab=29))
+    model = shaken(config.TextVAE(block=block, latents=(3,), max_length=40, vocab=29))
     rows, case = prove(model, seed=number), make_case(model, 0)
     assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]
     assert len(rows) == 6

@@ -21,7 +21,7 @@ X = torch.tensor([[5, 6, 7, 2], [8, 2, -1, -7]])
 def made(**parts: object) -> TextVAE:
     torch.manual_seed(0)
     block = config.Block(dim=16, heads=4, hidden=24, positions="learned", dropout=0.0)
-    settings = {"latent": 3, "max_length": 12, "vocab": 11, "encoder_depth": 1, "decoder_depth": 2}
+    settings = {"latents": (3,), "max_length": 12, "vocab": 11, "encoder_depth": 1, "decoder_depth": 2}
     model = TextVAE(config.TextVAE(block=block, **(settings | parts)))  # pyright: ignore
     shake(model)
     return model
@@ -85,7 +85,7 @@ def test_labels_are_refused() -> None:
 
 def test_it_learns_which_text_it_is_and_writes_it_again() -> None:
     """Eight texts of three words: with free bits and hidden words the latents tell all of ln 8 nats."""
-    model = made(latent=3, word_dropout=0.9)
+    model = made(latents=(3,), word_dropout=0.9)
     texts = torch.tensor([[a, b, c, 2] for a in (4, 5) for b in (6, 7) for c in (8, 9)])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for step in range(300):

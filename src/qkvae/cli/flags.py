@@ -102,8 +102,9 @@ def paths_help(task: str) -> str:
 
 
 def flags_of(kind: type, path: tuple[str, ...] = (), default: Any = None) -> list[Flag]:
-    """Every flag of a config class, its groups included; where a group may be of several classes, those of
-    its default."""
+    """Every flag of a config class, its groups included; where a task's group may be of several classes,
+    those of all of them (of two of one name that of its default), and where another group may, those of its
+    default."""
     hints = get_type_hints(kind)
     default = kind() if default is None else default
     found: list[Flag] = []
@@ -112,7 +113,10 @@ def flags_of(kind: type, path: tuple[str, ...] = (), default: Any = None) -> lis
         if here in DERIVED:
             continue
         if is_dataclass(value):
-            found += flags_of(type(value), here, value)
+            flags = {flag.name: flag for flag in flags_of(type(value), here, value)}
+            for other in get_args(hint) if not path else ():
+                flags = {flag.name: flag for flag in flags_of(other, here)} | flags
+            found += flags.values()
         else:
             sentence = field_help(kind).get(field.name, "")
             found.append(Flag(path=here, hint=hint, default=value, help=sentence))

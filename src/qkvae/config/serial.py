@@ -100,12 +100,23 @@ def _group(hint: Any, value: Any, where: str, default: Any) -> Any:
         raise ValueError(f"{where} is {value!r}, but is a group of settings")
     settings, classes = cast("dict[str, Any]", value), _classes(hint)
     kind = cast("type[Any]", type(default))
+    if classes and "." not in where:
+        kind = _meant(classes, kind, settings)
     if classes and KIND in settings:
         name = str(settings[KIND])
         if name not in classes:
             raise ValueError(f'{where}.{KIND} is "{name}": {nearest(name, classes)}')
         kind, settings = classes[name], {key: each for key, each in settings.items() if key != KIND}
     return from_dict(kind, settings, where + ".", default if kind is type(default) else None)
+
+
+def _meant(classes: dict[str, type[Any]], usual: type[Any], settings: dict[str, Any]) -> type[Any]:
+    """The class of a task's group by the settings that are given: the usual one if it knows all of them, or
+    else the first that does."""
+    for kind in (usual, *classes.values()):
+        if settings.keys() <= {field.name for field in dataclasses.fields(kind)}:
+            return kind
+    return usual
 
 
 def _parse(hint: Any, value: Any, where: str, default: Any = None) -> Any:

@@ -22,8 +22,8 @@ class TextVAE:
     decoder_depth: int = 2
     """Blocks that write; the fewer, the more is left for the latents to tell."""
 
-    latent: int = 32
-    """Numbers that tell a text."""
+    latents: tuple[int, ...] = (32,)
+    """Numbers that tell a text; there is one level."""
 
     word_dropout: float = 0.3
     """Probability with which a word that the decoder is shown is hidden while training."""
@@ -38,6 +38,16 @@ class TextVAE:
     """The special tokens; they come from the tokenizer, never typed."""
 
     def __post_init__(self) -> None:
+        if len(self.latents) != 1:
+            raise ValueError(
+                f"latents is {list(self.latents)}, but what tells a text has one level: give one number, for "
+                "example 32"
+            )
         checks.at_least(self, 1, "encoder_depth", "decoder_depth", "latent", "max_length")
         checks.at_least(self, 0, "vocab")
         checks.fraction(self, "word_dropout")
+
+    @property
+    def latent(self) -> int:
+        """How many numbers tell a text."""
+        return self.latents[0]

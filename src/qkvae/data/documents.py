@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udf
 _RETURN = re.compile("\r\n?")
 
 Name = str | os.PathLike[str]
+Each = Literal["file", "line"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def fingerprint(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def read_documents(paths: Name | Sequence[Name], text: str | int | None = None) -> Documents:
+def read_documents(
+    paths: Name | Sequence[Name], text: str | int | None = None, each: Each = "file"
+) -> Documents:
     """Read documents, whatever they are in; several paths are read one after the other.
 
     A path is a text file (one document; .gz and .xz are unpacked), a table (.csv, .tsv, .jsonl, .parquet: one
@@ -133,6 +136,7 @@ def read_documents(paths: Name | Sequence[Name], text: str | int | None = None) 
     Args:
         paths: what to read.
         text: the column of a table that holds the text, by name or by number from 0.
+        each: whether a text file is one document, or each of its lines is one, without white space around it.
 
     Raises:
         FileNotFoundError: a path does not exist; the nearest existing name is suggested.
@@ -153,7 +157,7 @@ def read_documents(paths: Name | Sequence[Name], text: str | int | None = None) 
     if not names:
         raise ValueError("no path is given: give a text file, a folder or a table")
     tally = Tally()
-    reading = _Reading(None if text is None else str(text), tally)
+    reading = _Reading(None if text is None else str(text), each, tally)
     for name in names:
         reading.path(locate(name))
     if text is not None and not reading.tables:
@@ -164,9 +168,9 @@ def read_documents(paths: Name | Sequence[Name], text: str | int | None = None) 
 class _Reading:
     """Collects documents, file by file."""
 
-    def __init__(self, column: str | None, tally: Tally) -> None:
+    def __init__(self, column: str | None, each: Each, tally: Tally) -> None:
         self.tables = 0
-        self._column = column
+        self._column, self._each = column, each
         self._tally = tally
         self._texts: list[str] = []
         self._lines = array("q")
@@ -213,7 +217,7 @@ class _Reading:
             for number, text in text_rows(file, self._column, self._tally):
                 self._add(text, number)
         else:
-            self._add(_whole(read_whole(file), name, self._tally), 1)
+            self._add_whole(read_whole(file), name)
 
     def _member(self, path: Path, member: Member) -> None:
         file = TextFile(path, member.name)
@@ -221,11 +225,20 @@ class _Reading:
             self._file(file, member.name)
         else:
             self._files.append(member.name)
-            self._add(_whole(member.read(), member.name, self._tally), 1)
+            self._add_whole(member.read(), member.name)
+
+    def _add_whole(self, raw: bytes, name: str) -> None:
+        text = _whole(raw, name, self._tally)
+        if self._each == "file":
+            self._add(text, 1)
+            return
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+            self._add(line, number)
 
     def _add(self, text: str, line: int) -> None:
         where = f"{self._files[-1]}:{line}"
         text = clean(text, where, self._tally)
+        text = text if self._each == "file" else text.strip()
         if not text or text.isspace():
             self._tally.add("empty", "empty documents were dropped", where)
             return

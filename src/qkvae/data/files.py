@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import io
 import os
@@ -242,6 +243,20 @@ def refuse_binary(head: bytes, name: str) -> None:
             f"{name} is a binary file (a zero byte at offset {head.index(0):,}), not text: give plain text, "
             ".gz or .xz"
         )
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file is called .txt, or begins as UTF-8 text does (plain, .gz or .xz)."""
+    file = TextFile(path)
+    if not path.is_file() or file.suffix == ".txt":
+        return path.is_file()
+    head = read_head(file)
+    try:
+        refuse_binary(head, file.name)
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except ValueError:
+        return False
+    return True
 
 
 def _alternates(head: bytes) -> bool:

@@ -20,6 +20,8 @@ from qkvae.nn.projection import Projection
 from qkvae.nn.taps import Tap
 from qkvae.nn.tokens import TokenInput
 
+_LOGITS = 2**25  # numbers that tell the texts of one piece at most
+
 
 class TextVAE(nn.Module):
     """z ~ N(0, 1), p(text | z) = Π p(token_t | token_<t, z).  Bowman et al. 2016, arXiv:1511.06349.
@@ -29,7 +31,7 @@ class TextVAE(nn.Module):
     latent variables, with the KL of each datum.
 
     Example:
-        >>> model = TextVAE(config.TextVAE(block=config.Block(dim=8, heads=2, hidden=16), latent=3, vocab=10))
+        >>> model = TextVAE(config.TextVAE(block=config.Block(dim=8, heads=2, hidden=16), latents=(3,), vocab=10))
         >>> x = torch.tensor([[4, 5, 2], [6, 2, -1]])
         >>> model(x).shape, model.log_likelihood(x, torch.zeros(5, 2, 3)).shape
         (torch.Size([2, 3, 10]), torch.Size([5, 2]))
@@ -38,7 +40,7 @@ class TextVAE(nn.Module):
     def __init__(self, settings: config.TextVAE) -> None:
         super().__init__()
         self.settings = settings
-        block, length, latent = settings.block, settings.max_length, (settings.latent,)
+        block, length, latent = settings.block, settings.max_length, settings.latents
         self.source = TokenInput(block, settings.vocab, length)
         self.encoder = Stack(block, settings.encoder_depth, length)
         self.vector = Vector("mean")
@@ -66,6 +68,7 @@ class TextVAE(nn.Module):
         """
         if labels is not None:
             raise ValueError("labels are told, but a text VAE knows none: leave them out")
+        x = _trimmed(x)
         lengths = (x >= 0).sum(1)
         mask = padding_mask(x, lengths) & Mask(window=self.settings.block.window)
         return self.vector(self.encoder(self.source(x.clamp_min(0)), mask), lengths)
@@ -81,24 +84,42 @@ class TextVAE(nn.Module):
         told = self.told(z.to(self.told.weight.dtype))[0]
         return self.decoder(embedded + told[:, None], self.mask)
 
+    def phi(self) -> list[nn.Parameter]:
+        """φ, what an E-step moves: the encoder and the posterior."""
+        return [p for part in (self.source, self.encoder, self.posterior) for p in part.parameters()]
+
+    def theta(self) -> list[nn.Parameter]:
+        """θ, what an M-step moves: the decoder, whose head is its embedding, and what reads z."""
+        return [p for part in (self.told, self.target, self.decoder, self.prior) for p in part.parameters()]
+
     def log_likelihood(
         self,
         x: Int[Tensor, "b n"],
         z: Float[Tensor, "*draws_b latent"],
         labels: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "*draws_b"]:
-        """ln p(text | z) = Σ ln p(token_t | token_<t, z) of each text, in nats."""
-        rows = z.flatten(0, -2)
+        """ln p(text | z) = Σ ln p(token_t | token_<t, z) of each text, in nats.
+
+        Some are told at a time, so that no more logits are held than need be.
+        """
+        rows, x = z.flatten(0, -2), _trimmed(x)
         texts = x.repeat(len(rows) // len(x), 1)
+        some = max(1, _LOGITS // (x.shape[1] * self.settings.vocab))
+        told = zip(torch.split(texts, some), torch.split(rows, some), strict=True)
+        return torch.cat([self._log_p(*each) for each in told]).view(z.shape[:-1])
+
+    def _log_p(self, texts: Int[Tensor, "b n"], z: Float[Tensor, "b latent"]) -> Float[Tensor, " b"]:
         there = texts >= 0
-        logits = self.logits(self.head(self.written(texts, rows)))
+        logits = self.logits(self.head(self.written(texts, z)))
         log_p = -F.cross_entropy(logits[there].float(), texts[there], reduction="none")
-        found = log_p.new_zeros(len(rows)).index_add(0, there.nonzero()[:, 0], log_p)
-        return found.view(z.shape[:-1])
+        return log_p.new_zeros(len(z)).index_add(0, there.nonzero()[:, 0], log_p)
 
     @torch.no_grad()
-    def write(self, z: Float[Tensor, "b latent"], length: int) -> list[list[int]]:
-        """The most probable token at each place, until the text ends: one text for each z.
+    def write(
+        self, z: Float[Tensor, "b latent"], length: int, generator: torch.Generator | None = None
+    ) -> list[list[int]]:
+        """The most probable token at each place, or one drawn where there is a ``generator``, until the text
+        ends: one text for each z.
 
         The texts are read anew for each token: for captions, not for books.
         """
@@ -107,7 +128,11 @@ class TextVAE(nn.Module):
         for _ in range(min(length, self.settings.max_length)):
             logits = self.head(self.written(texts, z)[:, -1])
             logits[:, [marks.pad, marks.bos]] = -torch.inf
-            texts[:, -1] = torch.where(ended, marks.eos, logits.argmax(-1))
+            if generator is None:
+                chosen = logits.argmax(-1)
+            else:
+                chosen = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+            texts[:, -1] = torch.where(ended, marks.eos, chosen)
             ended = ended | (texts[:, -1] == marks.eos)
             if bool(ended.all()):
                 break
@@ -126,3 +151,8 @@ class TextVAE(nn.Module):
         hides = torch.rand(shown.shape, device=shown.device) < self.settings.word_dropout
         hides[:, 0] = False
         return shown.masked_fill(hides, marks.pad if marks.unk is None else marks.unk)
+
+
+def _trimmed(x: Int[Tensor, "b n"]) -> Int[Tensor, "b m"]:
+    """The texts without places that are padding in all of them."""
+    return x[:, : int((x >= 0).sum(1).max())]

@@ -64,7 +64,7 @@ def prepare(task: Task, config: Any, base: Base | None, processes: Processes, re
     config = task.filled(config, corpus, tokenizer)
     if base is not None:
         config = replace(config, model=fitted(base, config.model))
-    words = read_words(config, tokenizer, base, reporter) if task.learn is not None else None
+    words = read_words(config, tokenizer, base, reporter) if hasattr(config, "start") else None
     return Prepared(
         task=task,
         config=config,
@@ -91,7 +91,7 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
         if not run.is_prepared:
             _keep(run, _tokenizer(task, config, corpus, base, reporter), corpus)
         run.check_data(corpus.fingerprint)
-        tokenizer = run.tokenizer if task.learn is not None else None
+        tokenizer = run.tokenizer if hasattr(config.model, "vocab") else None
     tokenizer, words = _told(tokenizer, processes), None
     if tokenizer is not None:
         if len(tokenizer) != config.model.vocab:
@@ -99,7 +99,8 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
                 f"{run.path / 'config.json'}: model.vocab is {config.model.vocab}, but tokenizer.json has "
                 f"{len(tokenizer)} tokens: put both files back as they were"
             )
-        words = read_words(config, tokenizer, base, reporter, run.resolved.get("words"))
+        if hasattr(config, "start"):
+            words = read_words(config, tokenizer, base, reporter, run.resolved.get("words"))
     return Prepared(
         task=task,
         config=config,
@@ -113,7 +114,7 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
 
 def _fit_for(task: Task, config: Any, base: Base | None, reporter: Reporter) -> Base | None:
     """The base with every special token that the task needs; what it lacked is said."""
-    if base is None or task.learn is None:
+    if base is None or base.tokenizer is None:
         return base
     longer = extended(base, task.specials(config.data))
     known, all_of_them = (each.tokenizer.specials if each.tokenizer else () for each in (base, longer))

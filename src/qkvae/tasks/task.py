@@ -104,8 +104,9 @@ class Task:
     """From ``data``, paths, the ``data`` of the run that is measured (None if there is none) and the fewest
     examples that will do: those of these paths."""
 
-    learn: Callable[[Any, Any, Tell], Tokenizer] | None = None
-    """From the training part and ``data``: what turns text into numbers; None where there is no text."""
+    learn: Callable[[Any, Any, Tell], Tokenizer | None] | None = None
+    """From the training part and ``data``: what turns text into numbers; None where there is no text, or where
+    what is given holds none."""
 
     specials: Callable[[Any], tuple[str, ...]] = lambda data: ()
     """From ``data``: the special tokens that the task needs beside those that every tokenizer has."""

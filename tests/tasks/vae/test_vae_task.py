@@ -185,8 +185,8 @@ REFUSED = {
     "pixels outside [0, 1] under a Bernoulli": (outside, "choose a gaussian likelihood"),
     "a likelihood of pictures": (lambda f: [table(f), "--model.likelihood", "gaussian"], "leave it out"),
     "a picture's size": (lambda f: [table(f), "--size", "28"], "no effect on rows"),
-    "a column of pictures": (lambda f: [pictures(f), "--ignore", "age"], "have no columns"),
-    "labels of rows": (lambda f: [table(f), "--condition", "label"], "needs pictures"),
+    "a column of pictures": (lambda f: [pictures(f), "--ignore", "age"], "no effect on pictures"),
+    "labels of rows": (lambda f: [table(f), "--condition", "label"], "no effect on rows"),
     "one draw of IWAE": (lambda f: [table(f), "--bound", "iwae"], "draws is 1"),
     "a beta of IWAE": (lambda f: [table(f), "--bound", "iwae", "--draws", "5", "--beta", "2"], "no effect"),
     "free nats of parts": (

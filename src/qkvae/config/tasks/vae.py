@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from qkvae.config import checks
@@ -16,16 +16,19 @@ from qkvae.config.latent_uses import (
     Traversing,
 )
 from qkvae.config.pictures import PictureReading
+from qkvae.config.text_latent import TextVAE
 from qkvae.config.training import Optimizer, Saving, Training
+
+FREE_NATS_OF_TEXTS, SAMPLES_OF_TEXTS = 0.25, 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatentData:
-    """Where the data are: pictures, or rows of numbers and categories."""
+    """Where the data are: pictures, rows of numbers and categories, or texts."""
 
     paths: tuple[str, ...] = ()
-    """Folders or archives of pictures, idx, .npz, .npy or .amat, or a table (.csv .tsv .jsonl .parquet) of
-    numbers and categories; embedded data if none."""
+    """Folders or archives of pictures, idx, .npz, .npy, .amat, a table (.csv .tsv .jsonl .parquet) of numbers
+    and categories, or text by lines; embedded data if none."""
 
     valid: tuple[str, ...] = ()
     """Likewise, to validate on; a part split off by hash if none."""
@@ -36,6 +39,19 @@ class LatentData:
     condition: Literal["none", "label"] = "none"
     """What the model is told of a picture: nothing, or its label, of which samples can then be asked for."""
 
+    text: str | None = None
+    """Column of the texts in a table whose texts are the data, by name or by number from 0."""
+
+    tokenizer: Literal["bpe", "char", "byte", "word"] = "bpe"
+    """What texts are made of: byte-level byte-pair encoding, characters, bytes or words."""
+
+    vocab_size: int | None = None
+    """Tokens of texts, special ones too; up to 8000 (bpe), or every character or word, if not given."""
+
+    min_frequency: int | None = None
+    """A pair (bpe), a word or a character seen less often than this gets no token of its own; 2, and 1 for
+    characters, if not given."""
+
     valid_fraction: float | None = None
     """Part split off for validation, 10,000 data at most, by hash of each; 0.1 if not given."""
 
@@ -43,7 +59,11 @@ class LatentData:
     """How pictures are read."""
 
     def __post_init__(self) -> None:
-        checks.one_of(self, "condition")
+        checks.one_of(self, "condition", "tokenizer")
+        checks.at_least(self, 1, "min_frequency")
+        checks.at_least(self, 10, "vocab_size")
+        for limit in ("vocab_size", "min_frequency"):
+            checks.in_effect(self, limit, "tokenizer", "bpe", "char", "word")
         checks.above_zero(self, "valid_fraction")
         checks.fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
@@ -76,9 +96,9 @@ class Inference:
     beta_epochs: float | None = None
     """Epochs in which beta climbs; 10 if not given.  A cycle is twice as long."""
 
-    free_nats: float = 0.0
-    """KL that each latent may take for nothing (free bits, in nats), on the mean of the batch, or of each
-    process's share of it; keeps latents in use."""
+    free_nats: float | None = None
+    """KL that each latent may take for nothing (free bits, in nats), on the mean of a batch or of a process's
+    share; keeps latents in use; of texts 0.25 if not given."""
 
     binarize: Literal["dynamic", "none"] = "dynamic"
     """Under a Bernoulli, each number drawn as 0 or 1 anew at every step, or taken as a chance as it is."""
@@ -103,6 +123,17 @@ class Inference:
                 raise ValueError(
                     "bound is iwae and draws is 1, which is the ELBO: give more draws, such as 5"
                 )
+
+    @property
+    def of_texts(self) -> Inference:
+        """The same for texts, whose decoder would do without latents: free nats, unless they are given."""
+        idle = self.bound == "iwae" or self.free_nats is not None
+        return self if idle else replace(self, free_nats=FREE_NATS_OF_TEXTS)
+
+    @property
+    def free_nats_or_default(self) -> float:
+        """Nats that each latent may take for nothing."""
+        return 0.0 if self.free_nats is None else self.free_nats
 
     @property
     def beta_epochs_or_default(self) -> float:
@@ -133,8 +164,9 @@ class Inference:
 class Telling:
     """How a trained run measures data."""
 
-    samples: int = 100
-    """Draws of the latents by which ln p(x) of each datum is estimated (importance sampling)."""
+    samples: int | None = None
+    """Draws of the latents by which ln p(x) of each datum is estimated (importance sampling); of texts 10, of
+    others 100 if not given."""
 
     batch: int = 100
     """Data read side by side."""
@@ -142,10 +174,20 @@ class Telling:
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "samples", "batch")
 
+    @property
+    def of_texts(self) -> Telling:
+        """The same for texts, of which each draw takes long."""
+        return self if self.samples is not None else replace(self, samples=SAMPLES_OF_TEXTS)
+
+    @property
+    def samples_or_default(self) -> int:
+        """Draws of the latents."""
+        return 100 if self.samples is None else self.samples
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vae:
-    """Train a variational autoencoder of pictures or of rows of numbers and categories."""
+    """Train a variational autoencoder of pictures, of rows of numbers and categories, or of texts."""
 
     USES: ClassVar = (Sampling, Rebuilding, Interpolating, Traversing, Encoding, Scoring)
 
@@ -155,8 +197,8 @@ class Vae:
     learning: Inference = field(default_factory=Inference)
     """What is learned of them."""
 
-    model: VAE = field(default_factory=lambda: VAE(latents=(32,), widths=(400,)))
-    """The model."""
+    model: VAE | TextVAE = field(default_factory=lambda: VAE(latents=(32,), widths=(400,)))
+    """The model; of texts it becomes a text VAE."""
 
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(name="adamw", lr=2e-3, beta2=0.999))
     """The optimiser."""
@@ -173,7 +215,7 @@ class Vae:
     """How the trained run measures data."""
 
     def __post_init__(self) -> None:
-        if self.learning.free_nats and self.training.accumulate > 1:
+        if self.learning.free_nats_or_default and self.training.accumulate > 1:
             raise ValueError(
                 f"free_nats is {self.learning.free_nats} and accumulate is {self.training.accumulate}, but "
                 "what is free is a mean over a whole batch: leave accumulate out"

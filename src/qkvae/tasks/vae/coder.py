@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from qkvae.config import Telling, Vae
+from qkvae.data.documents import Documents
 from qkvae.data.labels import Labels
-from qkvae.models import VAE
+from qkvae.models import VAE, TextVAE
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
 from qkvae.tasks.task import settled
-from qkvae.tasks.vae.corpus import Part_, read_part, targets, told_numbers
-from qkvae.tasks.vae.drawing import reconstructed
+from qkvae.tasks.vae.corpus import NOUNS, Part_, read_part, targets, told_numbers
+from qkvae.tasks.vae.drawing import drawn, expected, reconstructed, together
 from qkvae.tasks.vae.forms import Form, saved_form
 from qkvae.tasks.vae.measure import log_p, posterior_means, scores
+from qkvae.tasks.vae.text_form import TextForm
 
 _ROWS = 500  # data told side by side
 _JUDGED = (1, 2**31 + 1)
@@ -55,7 +57,12 @@ class Coder:
     """A trained variational autoencoder."""
 
     def __init__(
-        self, model: VAE, form: Form, labels: Labels | None, config: Vae, threshold: float | None = None
+        self,
+        model: VAE | TextVAE,
+        form: Form,
+        labels: Labels | None,
+        config: Vae,
+        threshold: float | None = None,
     ) -> None:
         self.model, self.form, self.labels = model, form, labels
         self.config, self.threshold = config, threshold
@@ -71,7 +78,7 @@ class Coder:
         """
         passport = run.passport
         labels = Labels.from_dict(passport["labels"]) if "labels" in passport else None
-        form = saved_form(passport)
+        form = saved_form(run)
         return cls(kept_model(run), form, labels, settled(run), run.resolved.get("threshold"))
 
     @property
@@ -79,23 +86,26 @@ class Coder:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def read(self, paths: Iterable[str], ignore: tuple[str, ...] = ()) -> Part_:
-        """The data of these paths, as training read its own.
+    def read(self, inputs: Iterable[str], ignore: tuple[str, ...] = ()) -> Part_:
+        """The data that were typed: texts as they are, or what these paths hold, as training read its own.
 
         Raises:
             ValueError: they are not such as the run was trained on.
         """
+        if isinstance(self.form, TextForm):
+            if ignore:
+                raise ValueError(f"ignore {' '.join(ignore)} has no effect on texts: leave it out")
+            return Documents(list(inputs))
         data = replace(self.config.data, ignore=ignore)
-        return read_part(data, list(paths), self.form, minimum=1)
+        return read_part(data, list(inputs), self.form, minimum=1)
 
-    def numbers(self, part: Part_) -> Float[Tensor, "count *shape"]:
+    def numbers(self, part: Part_) -> Shaped[Tensor, "count *shape"]:
         """The data as the model reads and tells them.
 
         Raises:
             ValueError: they cannot have come from the likelihood.
         """
-        stored = self.form.stored(part)
-        self.model.likelihood.check(self.form.numbers(stored))
+        stored = self._stored(part)
         return told_numbers(self.form, stored, self.config, _JUDGED)
 
     def classes(self, part: Part_) -> Int[Tensor, " count"] | None:
@@ -110,12 +120,25 @@ class Coder:
         Raises:
             ValueError: the data are not such as the run was trained on.
         """
-        x = self.form.numbers(self.form.stored(part))
-        self.model.likelihood.check(x)
-        return scores(self.model, x, self.classes(part), samples or self.generation.samples)
+        x = self.form.numbers(self._stored(part))
+        return scores(self.model, x, self.classes(part), samples or self.generation.samples_or_default)
+
+    def _stored(self, part: Part_) -> Shaped[Tensor, "count *shape"]:
+        """The data as they are kept in memory.
+
+        Raises:
+            ValueError: they are of another kind than the run's, or cannot have come from the likelihood.
+        """
+        noun = NOUNS[type(part)]
+        if noun != self.form.noun:
+            raise ValueError(f"the data are {noun}s, but the run reads {self.form.noun}s: give such data")
+        stored = self.form.stored(part)
+        if not isinstance(self.model, TextVAE):
+            self.model.likelihood.check(self.form.numbers(stored))
+        return stored
 
     def log_p(
-        self, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, samples: int
+        self, x: Shaped[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, samples: int
     ) -> Float[Tensor, " count"]:
         """ln p(x) of each datum, by so many draws of the latents."""
         return log_p(self.model, x, labels, samples, self.generation.batch)
@@ -126,22 +149,22 @@ class Coder:
         Raises:
             ValueError: the data are not such as the run was trained on.
         """
-        return -self.log_p(self.numbers(part), self.classes(part), self.generation.samples)
+        return -self.log_p(self.numbers(part), self.classes(part), self.generation.samples_or_default)
 
     def reconstructed(
-        self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
-    ) -> Float[Tensor, "b *shape"]:
+        self, x: Shaped[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
+    ) -> Shaped[Tensor, "b *there"]:
         """What the latents keep of each datum."""
         return reconstructed(self.model, x, labels)
 
-    def encoded(self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None) -> Tensor:
+    def encoded(self, x: Shaped[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None) -> Tensor:
         """What tells each datum: the means of its latents."""
         return posterior_means(self.model, x, labels)
 
     @torch.no_grad()
     def drawn(
         self, count: int, labels: Int[Tensor, " count"] | None, exactly: bool, seed: int
-    ) -> Float[Tensor, "count *shape"]:
+    ) -> Shaped[Tensor, "count *shape"]:
         """New data of these labels: what drawn latents tell, or ``exactly`` data drawn from that."""
         model, generator = self.model, torch.Generator().manual_seed(seed)
         eps = torch.randn(count, model.settings.latent, generator=generator)
@@ -149,13 +172,15 @@ class Coder:
         found: list[Tensor] = []
         for begin in range(0, count, _ROWS):
             rows = slice(begin, begin + _ROWS)
-            told = model.decode(z[rows], None if labels is None else labels[rows])
-            found.append(model.likelihood.draw(told, generator) if exactly else model.likelihood.mean(told))
-        return torch.cat(found)
+            told = None if labels is None else labels[rows]
+            found.append(
+                drawn(model, z[rows], told, generator) if exactly else expected(model, z[rows], told)
+            )
+        return together(found)
 
     def stream(self, inputs: Iterable[str], settings: Telling | None = None) -> Iterator[Answer]:
         """How strange each datum of these paths is."""
-        samples = (settings or self.generation).samples
+        samples = (settings or self.generation).samples_or_default
         for path in inputs:
             part = self.read([path])
             scores_of = cast("list[float]", self.scores(part, samples).tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qkvae.config import Vae
+from qkvae.config import TextVAE, Vae
 
 _LEAST_KL = 0.1
 """Nats of all latents together below which the decoder as good as ignores them."""
@@ -35,6 +35,8 @@ def _action(config: Vae) -> str:
     learning = config.learning
     if learning.beta > 1:
         return f"give a lower --beta than {learning.beta:g}"
+    if isinstance(config.model, TextVAE) and not config.model.word_dropout:
+        return "give --model.word-dropout 0.3"
     if learning.bound == "elbo" and not learning.free_nats:
         return "give --free-nats 0.1"
     if learning.bound == "elbo" and learning.beta_schedule == "constant":

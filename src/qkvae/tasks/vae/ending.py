@@ -22,19 +22,21 @@ from qkvae.tasks.vae.drawing import interpolated, plane, reconstructed, telling,
 from qkvae.tasks.vae.evaluate import figures
 from qkvae.tasks.vae.forms import TableForm
 from qkvae.tasks.vae.measure import kl_per_dimension, posterior_means, scores
+from qkvae.tasks.vae.text_form import TextForm
+from qkvae.tasks.vae.text_sections import text_sections
 from qkvae.train.progress import Reporter
 
-_THRESHOLD = 0.99
+THRESHOLD = 0.99
 """Part of the training data that is usual."""
 
-_JUDGED = 2_000  # training data by which the threshold is chosen
+JUDGED = 2_000  # training data by which the threshold is chosen
 _SHOWN = 64  # samples
 _PAIRS = 16  # reconstructions
 _MAPPED = 400  # data on the map
 _LATENTS = 8  # rows of traversals
 _STEPS = 11
 _ROWS = 12  # rows of a table that are shown
-_SAMPLES = 100
+_EXAMPLES = {"picture": "picture.png", "row": "new.csv", "text": "A sentence."}
 _LIMITS = (
     "It knows data like those it was trained on, and tells of any other as if they were such data.",
     "A high score says that a datum is unusual among the training data, not that it is wrong.",
@@ -46,8 +48,9 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     """Judge the weights that the run keeps, and write everything that people read."""
     coder = Coder.from_run(run)
     part = encoded.valid_part
-    judged = part.select(evenly(len(part), _JUDGED).tolist())
-    found = figures(coder, judged, _SAMPLES)
+    judged = part.select(evenly(len(part), JUDGED).tolist())
+    samples = coder.generation.samples_or_default
+    found = figures(coder, judged, samples)
     threshold = coder.threshold = _threshold(coder, encoded)
     run.update_resolved({"threshold": threshold})
     headline = {name: float(found[name]) for name in ("nll", "elbo", "distortion", "kl", "active_units")}
@@ -61,24 +64,24 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
             shown={**shown, "threshold": round(threshold, 4)},
             sections=_sections(coder, encoded),
             does=f"Draws, encodes and scores {noun}s",
-            example="new.csv" if isinstance(encoded.form, TableForm) else "picture.png",
+            example=_EXAMPLES[noun],
             limits=_LIMITS,
             split=f"split off by hash of the {noun}",
             examples=(len(encoded.train), len(part)),
             parameters=sum(p.numel() for p in coder.model.parameters()),
             figures={name: headline[name] for name in ("nll", "elbo", *advice)},
-            where=f"{many(len(judged), f'validation {noun}')}, {_SAMPLES} importance samples",
+            where=f"{many(len(judged), f'validation {noun}')}, {samples} importance samples",
         ),
     )
 
 
 def _threshold(coder: Coder, encoded: Encoded) -> float:
     """The score that nearly all training data stay below."""
-    rows = torch.from_numpy(evenly(len(encoded.train), _JUDGED))
+    rows = torch.from_numpy(evenly(len(encoded.train), JUDGED))
     x = encoded.form.numbers(encoded.train[rows])
     labels = None if encoded.train_labels is None else encoded.train_labels[rows]
-    found = scores(coder.model, x, labels, coder.generation.samples)
-    return float(np.quantile(found.numpy(), _THRESHOLD))
+    found = scores(coder.model, x, labels, coder.generation.samples_or_default)
+    return float(np.quantile(found.numpy(), THRESHOLD))
 
 
 def _sections(coder: Coder, encoded: Encoded) -> list[Section]:
@@ -87,22 +90,22 @@ def _sections(coder: Coder, encoded: Encoded) -> list[Section]:
     labels = None if encoded.valid_labels is None else encoded.valid_labels[rows]
     means = posterior_means(coder.model, x, labels)
     kl = kl_per_dimension(coder.model, x, labels)
+    if isinstance(encoded.form, TextForm):
+        return [*text_sections(coder, encoded.form, x), use_of_latents(kl)]
     if isinstance(encoded.form, TableForm):
-        return [_drawn_rows(coder, encoded.form, x), _map_of_rows(coder, x, means), _use_of_latents(kl)]
+        return [_drawn_rows(coder, encoded.form, x), _map_of_rows(coder, x, means), use_of_latents(kl)]
     shown = encoded.form.numbers(encoded.valid[rows])
     return [
         *_pictures(coder, shown, x, labels, means),
-        _use_of_latents(kl),
+        use_of_latents(kl),
     ]
 
 
 def _pictures(coder: Coder, shown: Tensor, x: Tensor, labels: Tensor | None, means: Tensor) -> list[Section]:
     """Samples, reconstructions, the map, traversals, and a way from one picture to another."""
-    model = coder.model
-    generator = torch.Generator().manual_seed(coder.seed)
-    classes = model.settings.classes
+    model, classes = coder.model, 0 if coder.labels is None else len(coder.labels.names)
     asked = torch.arange(_SHOWN) * classes // _SHOWN if classes else None
-    drawn = model.sample(_SHOWN, generator, asked)
+    drawn = coder.drawn(_SHOWN, asked, exactly=False, seed=coder.seed)
     pairs = min(_PAIRS, len(x))
     first = None if labels is None else labels[:pairs]
     both = torch.cat([x[:pairs], reconstructed(model, x[:pairs], first)])
@@ -143,11 +146,9 @@ def _pictured(title: str, note: str, canvas: Any) -> Section:
 
 def _drawn_rows(coder: Coder, form: TableForm, x: Tensor) -> Section:
     """New rows, and what is kept of real ones."""
-    model, generator = coder.model, torch.Generator().manual_seed(coder.seed)
-    eps = torch.randn(_ROWS, model.settings.latent, generator=generator)
-    drawn = model.likelihood.draw(model.decode(model.prior.draw(eps, model.read, generator)), generator)
+    drawn = coder.drawn(_ROWS, None, exactly=True, seed=coder.seed)
     names = [column.name for column in form.scaling.columns]
-    kept = form.cells(reconstructed(model, x[:_ROWS], None))
+    kept = form.cells(coder.reconstructed(x[:_ROWS], None))
     pairs = [row for both in zip(form.cells(x[:_ROWS]), kept, strict=True) for row in both]
     marks = ("read", "kept")
     return Section(
@@ -167,7 +168,7 @@ def _drawn_rows(coder: Coder, form: TableForm, x: Tensor) -> Section:
 def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
     """Where rows lie, the strange ones apart."""
     at = plane(means)
-    strange = scores(coder.model, x, None, coder.generation.samples) > (coder.threshold or 0.0)
+    strange = scores(coder.model, x, None, coder.generation.samples_or_default) > (coder.threshold or 0.0)
     series = [
         Series(name=name, xs=_floats(at[which, 0]), ys=_floats(at[which, 1]), joined=False)
         for name, which in (("usual", ~strange), ("strange", strange))
@@ -183,7 +184,7 @@ def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
     )
 
 
-def _use_of_latents(kl: Tensor) -> Section:
+def use_of_latents(kl: Tensor) -> Section:
     """How much each latent tells."""
     order = cast("list[int]", kl.argsort(descending=True)[:40].tolist())
     bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order]  # a sampled KL may be below

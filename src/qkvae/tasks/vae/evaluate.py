@@ -6,19 +6,22 @@ import math
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from qkvae import metrics
-from qkvae.config import VAE
+from qkvae.config import VAE, TextVAE
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.forms import TableForm
 from qkvae.tasks.vae.measure import bound_figures, kl_per_dimension
+from qkvae.tasks.vae.text_form import TextForm
 
 _DENSITY = "densities of numbers"
 
 
 def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
-    """−ln p(x) by importance sampling, both terms of the ELBO, active latents and the KL of each.
+    """−ln p(x) by importance sampling, both terms of the ELBO, active latents and the KL of each; of texts an
+    upper bound of the perplexity of a token, which follows from −ln p.
 
     Numbers under a Bernoulli are drawn as 0 or 1 as in training, once and for all.
 
@@ -30,10 +33,13 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
     found = bound_figures(coder.model, x, labels, 1)
     kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
     own: dict[str, Any] = {"nll": float(nll.mean())}
+    if isinstance(coder.form, TextForm):
+        tokens = int((x >= 0).sum())
+        own |= {"perplexity": math.exp(float(nll.sum(dtype=torch.float64)) / tokens), "tokens": tokens}
     if len(nll) > 1:  # a single datum does not tell how much data differ
         own["nll_error"] = float(nll.std() / math.sqrt(len(nll)))
     if coder.form.noun == "picture" and _unit(coder) != _DENSITY:
-        own["bits_per_dim"] = own["nll"] / math.log(2) / coder.model.settings.numbers
+        own["bits_per_dim"] = own["nll"] / math.log(2) / x[0].numel()
     return {
         **own,
         **{name: found[name] for name in ("elbo", "distortion", "kl")},
@@ -72,6 +78,11 @@ def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> di
 
 def _unit(coder: Coder) -> str:
     """What a run's nats are of: those of other things cannot be compared."""
+    if isinstance(coder.config.model, TextVAE):
+        tokenizer = coder.config.data.tokenizer
+        return (
+            "texts" if tokenizer in ("bpe", "byte") else f"texts of {coder.config.model.vocab} {tokenizer}s"
+        )
     settings = cast("VAE", cast("Any", coder.config.model).told)
     match settings.likelihood_or_default:
         case "bernoulli":

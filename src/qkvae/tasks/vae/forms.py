@@ -11,13 +11,16 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from qkvae.config import VAE
+from qkvae.config import VAE, TextVAE
+from qkvae.data.documents import Documents
 from qkvae.data.mixed_table import MixedTable
 from qkvae.data.pairs import Note
 from qkvae.data.picture_format import PictureFormat
 from qkvae.data.pictures import Pictures
 from qkvae.data.read_pictures import to_white
 from qkvae.data.table_scaling import TableScaling
+from qkvae.run import Run
+from qkvae.tasks.vae.text_form import TextForm
 
 _EXTREME = 0.5  # part of the numbers that is black or white in a drawing; in a photograph fewer are
 
@@ -162,18 +165,27 @@ class TableForm:
         return {"table": self.scaling.to_dict()}
 
 
-Form = PictureForm | TableForm
+Form = PictureForm | TableForm | TextForm
 
 
-def form_of(train: Pictures | MixedTable) -> Form:
+def form_of(train: Pictures | MixedTable | Documents) -> Form:
     """What the training part says."""
+    if isinstance(train, Documents):
+        return TextForm()
     if isinstance(train, MixedTable):
         return TableForm(TableScaling.decide(train))
     return PictureForm(PictureFormat.of(train))
 
 
-def saved_form(passport: dict[str, Any]) -> Form:
-    """The form that a run keeps."""
+def saved_form(run: Run) -> Form:
+    """The form that a run keeps.
+
+    Raises:
+        RunError: a part of the run is missing or damaged.
+    """
+    passport = run.passport
+    if isinstance(run.config.model, TextVAE):
+        return TextForm().encoding(run.tokenizer, run.config.model)
     if "table" in passport:
         return TableForm(TableScaling.from_dict(passport["table"]))
     return PictureForm(PictureFormat.from_dict(passport["pictures"]))

@@ -16,6 +16,8 @@ from qkvae.losses.bounds import terms
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.drawing import reconstructed, traversed
 from qkvae.tasks.vae.forms import TableForm
+from qkvae.tasks.vae.text_form import TextForm
+from qkvae.tasks.vae.text_sections import changed_section
 
 _LATENTS = 12
 _STEPS = 11
@@ -42,6 +44,7 @@ def look(coder: Coder, path: str, name: str) -> SectionsPage:
     rows = [(place, _short(mu[place]), _short(sigma[place])) for place in order]
     bars = [(f"latent {place}", max(0.0, float(kl[place]))) for place in order if len(kl) == len(mu)]
     chart = Picture(drawing=Markup(bar_chart(bars, title="KL of each latent", unit="nats")))
+    changed = [changed_section(coder, coder.form, x, order)] if isinstance(coder.form, TextForm) else []
     return SectionsPage(
         run=name,
         title=path,
@@ -49,6 +52,7 @@ def look(coder: Coder, path: str, name: str) -> SectionsPage:
         f"{-float(found.log_likelihood):.2f} nats, and the latents tell {float(found.kl.sum()):.2f}.",
         sections=[
             _kept(coder, x, labels, order),
+            *changed,
             Section(
                 title="Its latents",
                 note="The posterior N(μ, σ²) of those that tell most of it; μ near 0 and σ near 1 is asleep.",
@@ -67,6 +71,9 @@ def _kept(coder: Coder, x: Tensor, labels: Tensor | None, order: list[int]) -> S
         (read,), (told,) = coder.form.cells(x), coder.form.cells(kept)
         rows = list(zip(names, read, told, strict=True))
         return Section(title="What is kept", tables=[Table(headings=("column", "read", "kept"), rows=rows)])
+    if isinstance(coder.form, TextForm):
+        (read,), (told,) = coder.form.texts(x), coder.form.texts(kept)
+        return Section(title="What is kept", tables=[Table(headings=("read", "kept"), rows=[(read, told)])])
     moved = traversed(coder.model, x, labels, order, _STEPS).flatten(0, 1)
     return Section(
         title="What is kept, and what each latent changes",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, terms
 from qkvae.metrics.latents import Rates, active_units
-from qkvae.models import VAE
+from qkvae.models import VAE, TextVAE
 
 _ROWS = 500  # data judged side by side
 _TOGETHER = 4096  # data times draws that are told at once
@@ -28,7 +28,7 @@ def pieces(
 
 @torch.no_grad()
 def bound_figures(
-    model: VAE, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, draws: int
+    model: VAE | TextVAE, x: Shaped[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, draws: int
 ) -> dict[str, float]:
     """The negative bound of so many draws, both terms of the ELBO (in nats per datum) and active latents.
 
@@ -55,7 +55,7 @@ def bound_figures(
 
 @torch.no_grad()
 def posterior_means(
-    model: VAE, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
+    model: VAE | TextVAE, x: Shaped[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None
 ) -> Float[Tensor, "b latent"]:
     """E_q[z] of each datum; of a hierarchy level by level, each through the means above."""
     features = model.features(x, labels)
@@ -63,7 +63,7 @@ def posterior_means(
 
 
 @torch.no_grad()
-def kl_per_dimension(model: VAE, x: Tensor, labels: Tensor | None) -> Float[Tensor, " latents"]:
+def kl_per_dimension(model: VAE | TextVAE, x: Tensor, labels: Tensor | None) -> Float[Tensor, " latents"]:
     """The mean KL of each latent, of one draw; of a VampPrior one number for the top level."""
     rates, generator = Rates(), torch.Generator().manual_seed(0)
     for some, told in pieces(model, x, labels):
@@ -75,7 +75,10 @@ def kl_per_dimension(model: VAE, x: Tensor, labels: Tensor | None) -> Float[Tens
 
 @torch.no_grad()
 def scores(
-    model: VAE, x: Float[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, samples: int
+    model: VAE | TextVAE,
+    x: Shaped[Tensor, "count *shape"],
+    labels: Int[Tensor, " count"] | None,
+    samples: int,
 ) -> Float[Tensor, " count"]:
     """−ln p(x) of each datum in nats, by the same draws of ε for all: alone it scores as in company."""
     generator = torch.Generator().manual_seed(0)
@@ -88,8 +91,8 @@ def scores(
 
 
 def log_p(
-    model: VAE,
-    x: Float[Tensor, "count *shape"],
+    model: VAE | TextVAE,
+    x: Shaped[Tensor, "count *shape"],
     labels: Int[Tensor, " count"] | None,
     samples: int,
     rows: int = _ROWS,

@@ -119,7 +119,7 @@ class VaeObjective(LatentObjective):
             total = -doubly_reparameterized(self.vae, x, eps, labels).sum()
             return Loss(total, total.detach(), len(x))
         found = terms(self.vae, x, eps, labels)
-        total = negative_elbo(found, batch.beta, self.learning.free_nats)
+        total = negative_elbo(found, batch.beta, self.learning.free_nats_or_default)
         return Loss(total, -found.elbo.detach().sum(), len(x))
 
     def validate(self) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -22,8 +22,9 @@ from qkvae.tasks.arrays import SUFFIXES, refuse_output, write_arrays
 from qkvae.tasks.uses import Output
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
-from qkvae.tasks.vae.drawing import interpolated, telling, traversed
-from qkvae.tasks.vae.forms import TableForm
+from qkvae.tasks.vae.drawing import interpolated, telling, together, traversed
+from qkvae.tasks.vae.forms import PictureForm, TableForm
+from qkvae.tasks.vae.text_form import TextForm
 
 _SAMPLES = 64
 _MOST_SHOWN = 400  # pictures in one grid
@@ -54,6 +55,10 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
     _refuse_png(coder, asked.png, output)
     part = _inputs(coder, groups, 1, output)
     x, labels = coder.numbers(part), coder.classes(part)
+    if isinstance(coder.form, TextForm):
+        kept = [coder.reconstructed(some, None) for some in torch.split(x, _ROWS)]
+        _tell(coder.form, together(kept), output, coder.form.texts(x))
+        return
     both = torch.stack([x, coder.reconstructed(x, labels)], 1)
     if isinstance(coder.form, TableForm):
         _show(coder, both.flatten(0, 1), None, asked.png, output)
@@ -136,16 +141,16 @@ def _inputs(
     Raises:
         ValueError: there are too few.
     """
-    paths = [path for lines in groups for path in lines if path.strip()]
-    if not paths:
-        raise ValueError("there is no input: give the path of a picture, a folder or a table")
-    part = coder.read(paths, ignore)
+    texts = isinstance(coder.form, TextForm)  # of which an empty one is one
+    inputs = [line for lines in groups for line in lines if texts or line.strip()]
+    if not inputs:
+        what = "a text" if texts else "the path of a picture, a folder or a table"
+        raise ValueError(f"there is no input: give {what}")
+    part = coder.read(inputs, ignore)
     for note in (*part.notes, *coder.form.notes(part)):
         output.say(f"note: {note}")
     if len(part) < fewest:
-        raise ValueError(
-            f"{many(len(part), coder.form.noun)}, but at least {fewest} are needed: give more paths"
-        )
+        raise ValueError(f"{many(len(part), coder.form.noun)}, but at least {fewest} are needed: give more")
     return part
 
 
@@ -177,9 +182,11 @@ def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
         ValueError: of rows of a table, or to a terminal, or as JSON.
         FileNotFoundError: its folder is not there.
     """
-    if isinstance(coder.form, TableForm):
+    if not isinstance(coder.form, PictureForm):
         if path is not None:
-            raise ValueError(f"--png {path} has no effect on rows, which are told as a table: leave it out")
+            raise ValueError(
+                f"--png {path} has no effect on {coder.form.noun}s, which are told as text: leave it out"
+            )
     elif output.json:
         raise ValueError("--json has no effect on pictures: leave it out")
     elif path is None and output.binary() is None:
@@ -191,7 +198,10 @@ def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
 def _show(
     coder: Coder, data: Float[Tensor, "count *shape"], columns: int | None, path: str | None, output: Output
 ) -> None:
-    """Pictures as one PNG, rows as a table."""
+    """Pictures as one PNG, rows as a table, texts as lines."""
+    if isinstance(coder.form, TextForm):
+        _tell(coder.form, data, output)
+        return
     if isinstance(coder.form, TableForm):
         names = [column.name for column in coder.form.scaling.columns]
         rows = coder.form.cells(data)
@@ -213,6 +223,15 @@ def _show(
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(content)
     output.say(f"{many(len(data), 'picture')} in {path}")
+
+
+def _tell(form: TextForm, ids: Tensor, output: Output, sources: Sequence[str] = ()) -> None:
+    """A line for each text; as JSON with what it was made of, if there is that."""
+    for place, text in enumerate(form.texts(ids)):
+        if output.json:
+            output.record({"source": sources[place], "text": text} if sources else {"text": text})
+        else:
+            output.put(" ".join(text.split()))
 
 
 def _cell(text: str) -> str:
