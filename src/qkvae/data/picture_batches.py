@@ -88,7 +88,7 @@ class PictureBatches:
         self.form, self._seed = form, seed
         self._augmentation = Augmentation() if augmentation is None else augmentation
         self._augmentation.fits(form.size, form.channels)
-        _refuse_cut(self._augmentation, pictures)
+        self._low, self._breadth = _range(self._augmentation, pictures)
         self._order = EpochOrder(len(pictures), seed)
         self._per_epoch = max(1, round(len(pictures) / rows))
         self._values = _Shared(pictures.values)
@@ -102,9 +102,10 @@ class PictureBatches:
         """Batch ``number``, counted from 0 through all epochs."""
         chosen = self._order.batch(number, self._per_epoch)
         plain = plain_batch(self._values.rows(chosen), chosen, self.form)
-        shares, partner, share = augmented(
-            plain.shares, self._augmentation, np.random.default_rng([self._seed, number, 1])
-        )
+        random = np.random.default_rng([self._seed, number, 1])
+        within = (plain.shares - self._low) / self._breadth
+        varied, partner, share = augmented(within, self._augmentation, random)
+        shares = self._low + self._breadth * varied
         return replace(plain, shares=shares, partners=plain.rows[partner], share=share)
 
     def stream(self, start: int = 0, workers: int = 0) -> Iterator[PictureBatch]:
@@ -112,17 +113,13 @@ class PictureBatches:
         return in_order(self, start, workers)
 
 
-def _refuse_cut(augmentation: Augmentation, pictures: Pictures) -> None:
-    """Refuse what would cut numbers to [0, 1] that are no parts of white."""
+def _range(augmentation: Augmentation, pictures: Pictures) -> tuple[float, float]:
+    """What is 0 to colours and operations, which cut to [0, 1], and how far away 1 is: 0 and 1 as parts of
+    white, or from the smallest number of an array that holds others to the largest."""
     if pictures.values.dtype == np.uint8 or not (augmentation.colour or augmentation.operations):
-        return
-    low, high = float(pictures.values.min()), float(pictures.values.max())
-    if low < 0 or high > pictures.white:
-        name = "operations" if augmentation.operations else "colour"
-        raise ValueError(
-            f"{name} is {getattr(augmentation, name)}, which is for numbers from 0 to {pictures.white:g}, "
-            f"but the pictures hold {low:g} to {high:g}: give {name} 0, or scale the pictures"
-        )
+        return 0.0, 1.0
+    low, high = (float(each) / pictures.white for each in (pictures.values.min(), pictures.values.max()))
+    return (0.0, 1.0) if 0 <= low <= high <= 1 else (low, (high - low) or 1.0)
 
 
 def plain_batch(values: Tensor, places: NDArray[np.int64], form: PictureFormat) -> PictureBatch:

@@ -125,7 +125,8 @@ def hashed(raw: bytes) -> bytes:
 
 def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictures]:
     """Split into (train, valid) by where the hash of what each was read from falls, see `splits.split_pairs`:
-    the same picture never stands on both sides, whatever it is called.  The notes stay with train.
+    the same picture never stands on both sides, whatever it is called.  Pictures of a class that no other
+    shows are learned from, and are counted.  The notes stay with train.
 
     Raises:
         ValueError: the fraction is not inside (0, 1), or there are fewer than two different pictures.
@@ -139,9 +140,29 @@ def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictu
         raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")
     if len(np.unique(pictures.hashes)) < 2:
         raise ValueError(f"{len(pictures)} pictures, all the same, cannot be split: give at least two")
-    chosen = chosen_by_hash(pictures.hashes, fraction)
-    parts = [pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen)]
-    return replace(parts[0], notes=pictures.notes), parts[1]
+    by_hash = chosen_by_hash(pictures.hashes, fraction)
+    chosen = by_hash & ~_alone(pictures, by_hash)
+    if not chosen.any():
+        chosen = by_hash
+    kept = np.flatnonzero(by_hash & ~chosen).tolist()
+    train, valid = (pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
+    if not kept:
+        return replace(train, notes=pictures.notes), valid
+    examples = tuple(pictures.where(place) for place in kept[:EXAMPLES])
+    note = Note(
+        "kept", len(kept), "pictures were kept for training, which has no other of their class", examples
+    )
+    return replace(train, notes=(*pictures.notes, note)), valid
+
+
+def _alone(pictures: Pictures, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the chosen pictures, or of their copies, have a label that none of the others has."""
+    if pictures.labels is None:
+        return np.zeros_like(chosen)
+    held = [{label} if isinstance(label, str) else set(label) for label in pictures.labels]
+    there = {name for names, part in zip(held, chosen, strict=True) if not part for name in names}
+    alone = np.fromiter((not names <= there for names in held), np.bool_, len(held))
+    return chosen & np.isin(pictures.hashes, pictures.hashes[chosen & alone])
 
 
 def duplicates(pictures: Pictures) -> tuple[Note, ...]:

@@ -75,7 +75,7 @@ def kind_of(data: GridData) -> Kind:
     >>> kind_of(ClipData()).noun
     'clip'
     """
-    return KINDS[type(data)]
+    return next(KINDS[kind] for kind in type(data).__mro__ if kind in KINDS)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def read_corpus(data: GridData, seed: int, labelled: bool = True) -> GridCorpus:
     form = PictureFormat.of(train)
     if not data.paths:
         _refuse_idle(data, form)
-    return GridCorpus(train, valid, form, decided(train) if labelled else None)
+    labels = decided(train) if labelled else None
+    if labels is not None:
+        labels.encode(valid)  # which refuses a label that is not learned, before a run is written
+    return GridCorpus(train, valid, form, labels)
 
 
 def decided(train: Pictures) -> Labels:
