@@ -49,6 +49,14 @@ qkvae train vae --minutes 3 --out runs/digits
 qkvae train vae photos/ --size 64 --model.net convolutional --minutes 20 --out runs/faces
 qkvae train vae readings.csv --ignore class --out runs/readings
 qkvae train vae train-images-idx3-ubyte.gz --bound iwae --draws 5 --minutes 30""",
+    "vq-vae": """\
+qkvae train vq-vae --minutes 2 --out runs/codes
+qkvae train vq-vae photos/ --size 64 --model.codes 512 --minutes 30 --out runs/photo-codes
+qkvae train vq-vae train-images-idx3-ubyte.gz --model.codes 128 --minutes 8 --out runs/vq""",
+    "image-generation": """\
+qkvae train image-generation --from runs/codes --minutes 3 --out runs/drawn
+qkvae train image-generation train-images-idx3-ubyte.gz --from runs/vq --minutes 12 --out runs/prior
+qkvae train image-generation photos/ --condition label --from runs/photo-codes --model.depth 6""",
 }
 """Below `qkvae train TASK --help`."""
 
@@ -58,6 +66,8 @@ TRIAL: dict[str, str] = {
     "signal-classification": "signals.npy",
     "video-classification": "clips.npy",
     "vae": "--sample 16",
+    "vq-vae": "picture.png",
+    "image-generation": "--sample 64 --png grid.png",
 }
 """What is typed behind `qkvae use RUN` to try a run of these tasks; a text for any other."""
 
@@ -92,5 +102,9 @@ qkvae data check video-classification clips.npz""",
     "vae": """\
 qkvae data check vae photos/ --size 64
 qkvae data check vae readings.csv --valid later.csv --ignore class""",
+    "vq-vae": """\
+qkvae data check vq-vae photos/ --size 64""",
+    "image-generation": """\
+qkvae data check image-generation photos/ --condition label""",
 }
 """Below `qkvae data check TASK --help`."""

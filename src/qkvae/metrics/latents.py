@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from qkvae.nn.gaussian import Gaussian
@@ -25,6 +25,16 @@ def active_units(mu: Float[Tensor, "data latent"]) -> Bool[Tensor, " latent"]:
     [True, False]
     """
     return mu.var(0, correction=0) > ACTIVE
+
+
+def code_perplexity(counts: Int[Tensor, " codes"]) -> Float[Tensor, ""]:
+    """exp(−Σ pₖ ln pₖ), pₖ the share of code k: how many codes, used evenly, would be as many as these.
+
+    >>> code_perplexity(torch.tensor([5, 5, 5, 5])), code_perplexity(torch.tensor([7, 0]))
+    (tensor(4.), tensor(1.))
+    """
+    share = counts.double() / counts.sum()
+    return torch.exp(-torch.xlogy(share, share).sum()).float()
 
 
 def mutual_information(q: Gaussian, z: Float[Tensor, "draws data latent"]) -> Float[Tensor, ""]:

@@ -12,6 +12,7 @@ from qkvae import config
 from qkvae.models.decoder import Decoder
 from qkvae.models.vae import refuse_labels
 from qkvae.models.vq import VQ
+from qkvae.nn.likelihoods import Likelihood
 
 
 class CodePrior(nn.Module):
@@ -34,6 +35,11 @@ class CodePrior(nn.Module):
         self.settings = settings
         self.vq = VQ(settings.vq).requires_grad_(False)
         self.prior = Decoder(settings.decoder(math.prod(self.vq.grid)))
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(x | what is told)."""
+        return self.vq.likelihood
 
     def train(self, mode: bool = True) -> CodePrior:
         """As of any module; the VQ-VAE learns nothing any more."""

@@ -19,6 +19,7 @@ from qkvae.config import TASKS, VAE, Encoder, GridFamily, TaskConfig, difference
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
+from qkvae.train.coded_base import PRIOR, Coded, adds_a_prior, named_within, with_codes
 from qkvae.train.grid_base import require_channels, stretched_table, with_body
 
 FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth")
@@ -109,7 +110,7 @@ def read_base(path: str | Path) -> Base:
             f"{path} is a run of {run.task}, which --from does not begin with: train anew, without --from"
         )
     state = run.load_model()
-    tokenizer = None if isinstance(config.model, GridFamily) else run.tokenizer
+    tokenizer = None if isinstance(config.model, GridFamily | Coded) else run.tokenizer
     return Base(path, f"a run of {run.task}", config.model, state, tokenizer, _digest(state))
 
 
@@ -214,20 +215,23 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     """
     kind = TASKS[task]
     usual: Any = kind()
-    settings: Any = base.settings
+    settings: Any = with_codes(base.settings, usual.model)
     if isinstance(base.settings, GridFamily) and isinstance(usual.model, GridFamily):
         model = with_body(base.settings, usual.model)
         _refuse_changes(model, asked.get("model", {}), base.path)
         return from_dict(kind, dict(asked), default=replace(usual, model=model))
     if type(settings) is not type(usual.model):
-        there, here = type(settings).__name__, type(usual.model).__name__
+        there, here = type(base.settings).__name__, type(usual.model).__name__
         raise ValueError(
             f"{base.path} is {base.what} and holds a {there}, but {task} trains a {here}: "
             f"begin from a model of that family"
         )
+    data, wanted = dict(asked.get("data", {})), asked.get("model", {})
+    if isinstance(settings, Coded):
+        _refuse_changes(settings, {} if adds_a_prior(base.settings, settings) else wanted, base.path)
+        return from_dict(kind, dict(asked), default=replace(usual, model=settings))
     if isinstance(settings, Encoder) and type(settings.head) is not type(usual.model.head):
         settings = replace(settings, head=usual.model.head)
-    data, wanted = dict(asked.get("data", {})), asked.get("model", {})
     for name in _VOCABULARY:
         if name in data:
             raise ValueError(
@@ -255,6 +259,7 @@ def fitted(base: Base, model: Any) -> Any:
     """
     if isinstance(base.settings, GridFamily):
         require_channels(base.settings, model, base.path)
+    if isinstance(base.settings, GridFamily | Coded):
         return model
     longest = max(model.max_length, base.settings.max_length)
     _refuse_lengths(base, longest)
@@ -311,15 +316,16 @@ def give(model: nn.Module, base: Base) -> Given:
     same_head = type(here) is type(there) and (
         not hasattr(here, "head") or type(here.head) is type(there.head)
     )
-    own, taken = model.state_dict(), dict[str, Tensor]()
+    own, taken, state = model.state_dict(), dict[str, Tensor](), named_within(base.state, there, here)
+    new = (PRIOR,) if adds_a_prior(there, here) else (_HEAD, _SEGMENTS)
     for name, tensor in own.items():
-        known = base.state.get(name)
+        known = state.get(name)
         if known is not None and isinstance(there, GridFamily) and known.shape != tensor.shape:
             known = stretched_table(name, known, there, here)
         foreign_head = name.startswith(_HEAD) and not same_head
         if known is not None and known.shape == tensor.shape and not foreign_head:
             taken[name] = known
-        elif not name.startswith((_HEAD, _SEGMENTS)):
+        elif not name.startswith(new):
             found = "missing" if known is None else f"of shape {tuple(known.shape)}"
             raise Mismatch(f"{base.path}: {name} is {found} there, but {tuple(tensor.shape)} is needed")
     model.load_state_dict(taken, strict=False)
@@ -328,8 +334,8 @@ def give(model: nn.Module, base: Base) -> Given:
     return Given(
         taken=_modules(taken),
         numbers=sum({t.data_ptr(): t.numel() for t in (own[name] for name in taken)}.values()),
-        anew=_modules(anew),
-        left_out=_modules(name for name in base.state if name not in taken and not _is_tied(name, base)),
+        anew=_modules(new if PRIOR in new else anew),
+        left_out=_modules(name for name in state if name not in taken and not _is_tied(name, base)),
     )
 
 

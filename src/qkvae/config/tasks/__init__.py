@@ -3,6 +3,7 @@
 from qkvae.config.tasks.feature_extraction import Comparing, FeatureExtraction, Likeness, SimilarityData
 from qkvae.config.tasks.fill_mask import Filling, FillMask, Masking, PassageData
 from qkvae.config.tasks.image_classification import GridLearning, ImageClassification
+from qkvae.config.tasks.image_generation import ConditionedData, ImageGeneration
 from qkvae.config.tasks.masked_image_modeling import MaskedImageModeling, PatchMasking, Reconstructing
 from qkvae.config.tasks.question_answering import Answering, QuestionAnswering, QuestionData
 from qkvae.config.tasks.signal_classification import SignalClassification
@@ -11,6 +12,7 @@ from qkvae.config.tasks.text_generation import TextData, TextGeneration, Writing
 from qkvae.config.tasks.translation import Translation, TranslationData
 from qkvae.config.tasks.vae import Inference, LatentData, Telling, Vae
 from qkvae.config.tasks.video_classification import VideoClassification
+from qkvae.config.tasks.vq_vae import CodeLearning, CodeTelling, VqVae
 
 TaskConfig = (
     Translation
@@ -22,6 +24,8 @@ TaskConfig = (
     | ImageClassification
     | MaskedImageModeling
     | Vae
+    | VqVae
+    | ImageGeneration
 )
 """The settings of a run of any task."""
 
@@ -37,6 +41,8 @@ TASKS: dict[str, type[TaskConfig]] = {
     "signal-classification": SignalClassification,
     "video-classification": VideoClassification,
     "vae": Vae,
+    "vq-vae": VqVae,
+    "image-generation": ImageGeneration,
 }
 """The tasks by their names, which are the field's own."""
 
@@ -44,12 +50,16 @@ __all__ = [
     "TASKS",
     "Answering",
     "Choosing",
+    "CodeLearning",
+    "CodeTelling",
     "Comparing",
+    "ConditionedData",
     "FeatureExtraction",
     "FillMask",
     "Filling",
     "GridLearning",
     "ImageClassification",
+    "ImageGeneration",
     "Inference",
     "LabelledData",
     "LatentData",
@@ -73,5 +83,6 @@ __all__ = [
     "TranslationData",
     "Vae",
     "VideoClassification",
+    "VqVae",
     "Writing",
 ]
