@@ -52,7 +52,7 @@ def look_at(
     }
     sections = (
         _told(drawing, told, title),
-        _maps(drawing, maps, best, read.ndim - 1),
+        _maps(drawing, maps, best, read.shape[1:]),
         _truth(model, read, maps, best, chosen),
         _layers(model, read, drawing, told),
         _heads(model, read, drawing),
@@ -69,12 +69,12 @@ def _told(drawing: Canvas, told: Sequence[tuple[str, float, int]], title: str) -
     return Section(title="What was read, and what was told", pictures=pictures)
 
 
-def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, axes: int) -> Section:
+def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, size: Sequence[int]) -> Section:
     return Section(
         title=f"What decided for “{best}”",
         note="Yellow is much, blue is little, each map on a scale of its own. Occlusion is measured: how "
         "much less probable the class is when a patch is covered. The others are quicker guesses at it.",
-        pictures=[Picture(drawing=_shown(drawing, maps, axes, wide=True))],
+        pictures=[Picture(drawing=_shown(drawing, maps, size, wide=True))],
     )
 
 
@@ -113,7 +113,7 @@ def _layers(model: Vision, read: Grid, drawing: Canvas, told: Sequence[tuple[str
             f"block {block + 1}": grad_cam(model, read, number, block)
             for block in range(model.settings.depth)
         }
-        rows.append(Picture(drawing=_shown(drawing, blocks, read.ndim - 1, f"{name} ({p:.1%})")))
+        rows.append(Picture(drawing=_shown(drawing, blocks, read.shape[1:], f"{name} ({p:.1%})")))
     return Section(
         title="Grad-CAM for each block and class",
         note="Patches whose features, as the block reads them, speak for the class.",
@@ -125,7 +125,7 @@ def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
     rows: list[Picture] = []
     for number, block in enumerate(attention_maps(model, read), 1):
         heads = {f"head {head}": each for head, each in enumerate(block, 1)}
-        rows.append(Picture(drawing=_shown(drawing, heads, read.ndim - 1, f"block {number}")))
+        rows.append(Picture(drawing=_shown(drawing, heads, read.shape[1:], f"block {number}")))
     pooled = model.settings.head.pooling
     seen = "the class token" if pooled == "class" else "the mean of all patches"
     return Section(
@@ -136,7 +136,7 @@ def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
 
 
 def _shown(
-    drawing: Canvas, maps: Mapping[str, Tensor], axes: int, title: str = "", wide: bool = False
+    drawing: Canvas, maps: Mapping[str, Tensor], size: Sequence[int], title: str = "", wide: bool = False
 ) -> Markup:
     """The maps over the drawing, side by side, each with its name below; wide: over the whole page.  Long
     ones, over the frames of a clip, stand one below the other."""
@@ -144,7 +144,7 @@ def _shown(
     for name, found in maps.items():
         flat = " (the same everywhere)" * bool(found.min() == found.max())
         told = f"<figcaption>{escape(name)}{flat}</figcaption>"
-        parts.append(f"<figure>{inline(heated(drawing, found, axes), name)}{told}</figure>")
+        parts.append(f"<figure>{inline(heated(drawing, found, size), name)}{told}</figure>")
     kind = "maps" + " all" * wide + " long" * (drawing.shape[1] > 4 * drawing.shape[0])
     head = f"<h3>{escape(title)}</h3>" if title else ""
     return Markup(f'{head}<div class="{kind}">{"".join(parts)}</div>')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,24 +52,25 @@ def side_by_side(drawings: list[Canvas]) -> Canvas:
     return np.concatenate([part for each in drawings for part in (gap, each)][1:], 1)
 
 
-def heated(drawing: Canvas, found: Tensor, axes: int, strength: float = 0.6) -> Canvas:
+def heated(drawing: Canvas, found: Tensor, size: Sequence[int], strength: float = 0.6) -> Canvas:
     """A drawing of `canvas` with a map laid over it, a number for each patch: blue is little, yellow much.
 
     The smallest number of the map is where the colours begin, and the largest where they end.
 
+    Args:
+        size: of what was drawn: length; height and width; or frames, height and width.
+
     >>> import torch
-    >>> heated(canvas(torch.zeros(1, 8, 6)), torch.eye(2), axes=2).shape
+    >>> heated(canvas(torch.zeros(1, 8, 6)), torch.eye(2), (8, 6)).shape
     (8, 6, 3)
     """
     numbers = found.detach().double().cpu().numpy()
     low, high = float(numbers.min()), float(numbers.max())
     numbers = (numbers - low) / (high - low) if high > low else np.zeros_like(numbers)
-    height, width = drawing.shape[:2]
-    if axes < 3:
+    if len(size) < 3:
         return _laid(drawing, np.atleast_2d(numbers), strength)
     # one map for the frames of each patch; a clip's drawing has its frames side by side
-    frames = round((width + _GAP) / (height * numbers.shape[2] / numbers.shape[1] + _GAP))
-    wide = (width + _GAP) // frames - _GAP
+    frames, _, wide = size
     made = drawing.copy()
     for frame in range(frames):
         left = frame * (wide + _GAP)
