@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from qkvae.config import VAE, LatentData, TextVAE, Vae
+from qkvae.config import VAE, LatentData, TextVAE
 from qkvae.config.pictures import PictureReading
 from qkvae.data.binarize import binarized
 from qkvae.data.default_pictures import default_pictures
@@ -232,7 +232,7 @@ def targets(labels: Labels | None, part: Any) -> Int[Tensor, " count"] | None:
 
 
 def told_numbers(
-    form: Form, stored: Shaped[Tensor, "b *shape"], config: Vae, seed: tuple[int, ...]
+    form: Form, stored: Shaped[Tensor, "b *shape"], config: Any, seed: tuple[int, ...]
 ) -> Tensor:
     """What a model reads and tells of stored data; drawn as 0 or 1 where the config asks for that, as a pure
     function of ``seed``."""
@@ -240,7 +240,7 @@ def told_numbers(
     return binarized(numbers, seed) if is_drawn(config) else numbers
 
 
-def is_drawn(config: Vae) -> bool:
+def is_drawn(config: Any) -> bool:
     """Whether each number is drawn as 0 or 1 anew whenever it is read."""
     if isinstance(config.model, TextVAE):
         return False
