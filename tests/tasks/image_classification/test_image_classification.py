@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tiny_grids import TINY, pictures, tiny, write_folder
 
+from killing import resumes_to_the_same_bits
 from qkvae import api
 from qkvae.cli import main
 from qkvae.config import Augmentation, GridLearning, ImageClassification, PictureData
-from qkvae.run import Run
-from qkvae.train import loop
 
 
 def configured(path: Path | None, steps: int, **data: Any) -> ImageClassification:
@@ -173,27 +171,6 @@ def test_settings_without_effect_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "run").exists()
 
 
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-def test_a_killed_run_goes_on_to_the_same_bits(
-    once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_goes_on_to_the_same_bits(once: Path, tmp_path: Path) -> None:
     config = configured(once / "train", 8)
-    train(config, tmp_path / "whole")
-    kept = loop.Loop._after_step
-
-    def after_step(self: loop.Loop, meter: object) -> None:
-        kept(self, meter)  # type: ignore[arg-type]
-        if self.step == 5:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop.Loop, "_after_step", after_step)
-        with pytest.raises(Killed):
-            train(config, tmp_path / "killed")
-    api.resume(tmp_path / "killed", quiet=True)
-    whole, killed = (Run.open(tmp_path / name).load_model() for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    assert resumes_to_the_same_bits(lambda out: train(config, out), tmp_path, step=5)

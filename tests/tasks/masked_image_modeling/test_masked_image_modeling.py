@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from killing import resumes_to_the_same_bits
 from qkvae import api
 from qkvae.cli import main
 from qkvae.config import Block, MaskedImage, MaskedImageModeling, Patches, PictureData, Training
@@ -113,3 +114,22 @@ def test_inputs_of_the_same_name_have_drawings_of_their_own(once: Path, tmp_path
     told = list(run.use(inputs, replace(run.config.generation, folder=str(tmp_path))))
     assert [Path(each.text).name for each in told] == ["one.told.png", "one.2.told.png"]
     assert all(Path(each.text).is_file() for each in told)
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    def train(out: Path) -> None:
+        api.train("masked-image-modeling", configured(steps=6), out=out, quiet=True)
+
+    assert resumes_to_the_same_bits(train, tmp_path, step=4)
+
+
+def test_a_classifier_that_began_with_it_is_killed_and_goes_on_to_the_same_bits(
+    once: Path, tmp_path: Path
+) -> None:
+    training = {"steps": 6, "batch_tokens": 512, "validations": 1, "device": "cpu", "precision": "fp32"}
+
+    def train(out: Path) -> None:
+        asked = {"training": training}
+        api.train("image-classification", asked, base=once / "run", out=out, quiet=True)
+
+    assert resumes_to_the_same_bits(train, tmp_path, step=4)
