@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from tiny_latents import config, pictures, table
 
-from qkvae.config import VAE, Inference, LatentData, Vae
+from qkvae.config import VAE, Inference, LatentData, TextVAE, Vae
 from qkvae.data.binarize import binarized
 from qkvae.data.check_rows import check_rows
 from qkvae.data.mixed_table import MixedTable, read_mixed_table
@@ -109,7 +110,7 @@ def test_the_loss_is_what_the_settings_say(tmp_path: Path) -> None:
 
 def test_beta_climbs_by_epochs(tmp_path: Path) -> None:
     made = objective(pictures(tmp_path), learning=Inference(beta_schedule="linear", beta_epochs=2))
-    betas = [batch.beta for batch, _ in zip(made.batches(0), range(5 * made.per_epoch), strict=False)]
+    betas = [made.beta(batch) for batch, _ in zip(made.batches(0), range(5 * made.per_epoch), strict=False)]
     assert betas[0] == 0
     assert betas[made.per_epoch] == pytest.approx(0.5)
     assert betas[2 * made.per_epoch :] == [1.0] * (3 * made.per_epoch)
@@ -160,6 +161,15 @@ def test_likelihoods_follow_the_data(tmp_path: Path) -> None:
         rows.form.filled(VAE(likelihood="gaussian"), rows.train)
     with pytest.raises(ValueError, match="mixed is for tables"):
         digits.form.filled(VAE(likelihood="mixed"), digits.train)
+
+
+def test_a_text_vae_that_collapses_is_told_to_hide_words() -> None:
+    plain = Vae(model=TextVAE(word_dropout=0.0), learning=Inference(free_nats=0.0))
+    told = advised({"kl": 0.01, "active_units": 0}, plain)
+    assert told is not None
+    assert told.endswith("give --model.word-dropout 0.3")
+    hidden = replace(plain, model=TextVAE())
+    assert (advised({"kl": 0.01, "active_units": 0}, hidden) or "").endswith("give --free-nats 0.1")
 
 
 @pytest.mark.parametrize(

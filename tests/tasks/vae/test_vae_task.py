@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_latents import STEPS, config, pictures, save_png, table
+from tiny_latents import STEPS, config, pictures, save_png, table, texts
 from torch import nn
 
 from qkvae import api
@@ -46,13 +46,15 @@ def of_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return api.train("vae", made, out=folder / "run", quiet=True).path
 
 
-@pytest.mark.parametrize("kind", ["pictures", "rows"])
+@pytest.mark.parametrize("kind", ["pictures", "rows", "texts"])
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learning = Inference(beta_schedule="linear", beta_epochs=2, free_nats=0.01)
-    path = pictures(tmp_path) if kind == "pictures" else table(tmp_path)
-    made = config(path, learning=learning, model={"latents": (2, 2)})
+    if kind == "texts":
+        learning = replace(learning, algorithm="em", e_steps=2)
+    path = {"pictures": pictures, "rows": table, "texts": texts}[kind](tmp_path)
+    made = config(path, learning=learning, model={"latents": (2,) if kind == "texts" else (2, 2)})
     whole = api.train("vae", made, out=tmp_path / "whole", quiet=True).path
     after_step = loop.Loop._after_step
 

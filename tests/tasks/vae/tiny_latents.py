@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from qkvae.config import VAE, Inference, LatentData, Saving, Training, Vae
+from qkvae.config import VAE, Block, Inference, LatentData, Saving, TextVAE, Training, Vae
 
 STEPS = 12
 
@@ -38,6 +38,18 @@ def table(folder: Path, name: str = "readings.csv", rows: int = 120) -> str:
     return str(path)
 
 
+def texts(folder: Path, name: str = "captions.txt", count: int = 90) -> str:
+    """Short sentences, one a line, a few of them long."""
+    draw = random.Random(0)
+    lines: list[str] = []
+    for number in range(count):
+        who, does = draw.choice(["a man", "two dogs", "the girl"]), draw.choice(["runs", "sits", "plays"])
+        lines.append(f"{who} {does} near {draw.choice(['water', 'a tree'])} at {number}.")
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
 def save_png(folder: Path, name: str, side: int = 8) -> str:
     """One picture."""
     path = folder / name
@@ -46,11 +58,16 @@ def save_png(folder: Path, name: str, side: int = 8) -> str:
 
 
 def config(path: str, model: Any = None, learning: Any = None, data: Any = None, **training: Any) -> Vae:
-    """A small model of these data."""
+    """A small model of these data; those called .txt are texts."""
+    block = Block(dim=16, heads=2, hidden=24, dropout=0.1)
     told = {"steps": STEPS, "batch_tokens": 20, "validations": 2, "device": "cpu", "precision": "fp32"}
     return Vae(
         data=LatentData(paths=(path,), **(data or {})),
-        model=VAE(**({"latents": (3,), "widths": (16,)} | (model or {}))),
+        model=TextVAE(
+            **({"block": block, "encoder_depth": 1, "decoder_depth": 1, "max_length": 24} | (model or {}))
+        )
+        if path.endswith(".txt")
+        else VAE(**({"latents": (3,), "widths": (16,)} | (model or {}))),
         learning=learning or Inference(),
         training=Training(**(told | training)),
         saving=Saving(save_every=1e-6),

@@ -103,9 +103,20 @@ class Inference:
     binarize: Literal["dynamic", "none"] = "dynamic"
     """Under a Bernoulli, each number drawn as 0 or 1 anew at every step, or taken as a chance as it is."""
 
+    algorithm: Literal["joint", "em"] = "joint"
+    """Encoder and decoder learn together, or in turn (em): E-steps move the one, M-steps the other alone."""
+
+    e_steps: int | None = None
+    """With em: E-steps in a row, which bring the encoder up to the decoder; 1 if not given."""
+
+    m_steps: int | None = None
+    """With em: M-steps in a row, which move decoder and prior; 1 if not given."""
+
     def __post_init__(self) -> None:
-        checks.one_of(self, "bound", "beta_schedule", "binarize")
-        checks.at_least(self, 1, "draws")
+        checks.one_of(self, "bound", "beta_schedule", "binarize", "algorithm")
+        checks.at_least(self, 1, "draws", "e_steps", "m_steps")
+        checks.in_effect(self, "e_steps", "algorithm", "em")
+        checks.in_effect(self, "m_steps", "algorithm", "em")
         checks.at_least(self, 0, "beta", "free_nats")
         checks.above_zero(self, "beta_epochs")
         checks.in_effect(self, "beta_epochs", "beta_schedule", "linear", "cyclical")
@@ -139,6 +150,19 @@ class Inference:
     def beta_epochs_or_default(self) -> float:
         """Epochs in which beta climbs."""
         return 10.0 if self.beta_epochs is None else self.beta_epochs
+
+    def moved_at(self, step: int) -> Literal["both", "phi", "theta"]:
+        """What a step moves: φ, θ, or both.  Neal and Hinton 1998, "A view of the EM algorithm that justifies
+        incremental, sparse, and other variants": each half raises the same bound.
+
+        >>> some = Inference(algorithm="em", e_steps=2)
+        >>> [some.moved_at(step) for step in range(4)]
+        ['phi', 'phi', 'theta', 'phi']
+        """
+        if self.algorithm == "joint":
+            return "both"
+        e_steps, m_steps = self.e_steps or 1, self.m_steps or 1
+        return "phi" if step % (e_steps + m_steps) < e_steps else "theta"
 
     def beta_at(self, epoch: float) -> float:
         """The weight of the KL term after so many epochs.

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from qkvae.config import Training, Vae
@@ -31,16 +31,16 @@ _VALID = 2**31  # stands where batches have their number
 class Batch:
     """Some data, and what the model is told of them."""
 
-    x: Float[Tensor, "b *shape"]
+    x: Shaped[Tensor, "b *shape"]
     labels: Int[Tensor, " b"] | None
-    beta: float
-    """The weight of the KL term."""
+    number: int
+    """Which batch it is, from 0 through all epochs."""
 
     def split(self, count: int) -> list[Batch]:
         """Cut by rows into at most so many parts."""
         count = min(count, len(self.x))
         labels = [None] * count if self.labels is None else self.labels.tensor_split(count)
-        return [Batch(x, y, self.beta) for x, y in zip(self.x.tensor_split(count), labels, strict=True)]
+        return [Batch(x, y, self.number) for x, y in zip(self.x.tensor_split(count), labels, strict=True)]
 
 
 class LatentObjective:
@@ -60,10 +60,6 @@ class LatentObjective:
         self.watched = told_numbers(encoded.form, encoded.valid[rows], config, seed)
         self.watched_labels = None if labels is None else labels[rows]
 
-    def beta_at(self, epoch: float) -> float:
-        """The weight of the KL term after so many epochs."""
-        return 1.0
-
     def batches(self, start: int) -> Iterator[Batch]:
         """Batch ``start`` and all after it, every datum once an epoch."""
         order = EpochOrder(len(self.encoded.train), self.training.seed)
@@ -80,7 +76,7 @@ class LatentObjective:
                 (self.training.seed, number),
             ),
             None if labels is None else labels[rows],
-            self.beta_at(number / self.per_epoch),
+            number,
         )
 
     def parts(self, batch: Batch, count: int) -> list[Batch]:
@@ -105,12 +101,32 @@ class VaeObjective(LatentObjective):
             )
             model.prior.top.begin(found)
 
-    def beta_at(self, epoch: float) -> float:
-        """As the settings have it climb."""
-        return self.learning.beta_at(epoch)
+    def beta(self, batch: Batch) -> float:
+        """The weight of the KL term."""
+        return self.learning.beta_at(batch.number / self.per_epoch)
+
+    def held(self, batch: Batch) -> list[nn.Parameter]:
+        """What a step leaves as it is: θ in an E-step, φ in an M-step of variational EM."""
+        match self.learning.moved_at(batch.number // self.training.accumulate):
+            case "phi":
+                return self.vae.theta()
+            case "theta":
+                return self.vae.phi()
+            case _:
+                return []
 
     def loss(self, batch: Batch) -> Loss:
-        """The loss of a batch, with its gradient."""
+        """The loss of a batch, with its gradient by what is not `held`."""
+        held = self.held(batch)
+        for weight in held:
+            weight.requires_grad_(False)
+        try:
+            return self._loss(batch)
+        finally:  # what was computed knows which weights it has a gradient by
+            for weight in held:
+                weight.requires_grad_(True)
+
+    def _loss(self, batch: Batch) -> Loss:
         device = next(self.vae.parameters()).device
         x = batch.x.to(device)
         labels = None if batch.labels is None else batch.labels.to(device)
@@ -119,7 +135,7 @@ class VaeObjective(LatentObjective):
             total = -doubly_reparameterized(self.vae, x, eps, labels).sum()
             return Loss(total, total.detach(), len(x))
         found = terms(self.vae, x, eps, labels)
-        total = negative_elbo(found, batch.beta, self.learning.free_nats_or_default)
+        total = negative_elbo(found, self.beta(batch), self.learning.free_nats_or_default)
         return Loss(total, -found.elbo.detach().sum(), len(x))
 
     def validate(self) -> dict[str, float]:

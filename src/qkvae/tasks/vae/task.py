@@ -64,8 +64,8 @@ def _filled(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None) -> V
 
 def _encode(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None, reporter: Reporter) -> Encoded:
     config = _filled(config, corpus, tokenizer)
-    if isinstance(corpus.form, TextForm) and isinstance(config.model, TextVAE):
-        corpus = replace(corpus, form=corpus.form.encoding(tokenizer, config.model))
+    corpus = encoded_with(corpus, tokenizer, config)
+    if isinstance(corpus.form, TextForm):
         for part in (corpus.train, corpus.valid):
             for note in corpus.form.notes(part):
                 reporter.say(f"note: {note}")
@@ -73,6 +73,13 @@ def _encode(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None, repo
         how = ", each number drawn as 0 or 1 at every step" if is_drawn(config) else ""
         reporter.say(f"likelihood {config.model.likelihood}{how}")
     return encode_corpus(corpus, config.model)
+
+
+def encoded_with(corpus: LatentCorpus, tokenizer: Tokenizer | None, config: Vae) -> LatentCorpus:
+    """The corpus, with what turns its texts into ids, if it is one of texts."""
+    if not (isinstance(corpus.form, TextForm) and isinstance(config.model, TextVAE)):
+        return corpus
+    return replace(corpus, form=corpus.form.encoding(tokenizer, config.model))
 
 
 def _examples(data: LatentData, paths: Sequence[str], like: LatentData | None, minimum: int) -> Part_:

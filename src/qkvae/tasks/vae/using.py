@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from qkvae.config.latent_uses import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
@@ -196,7 +196,7 @@ def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
 
 
 def _show(
-    coder: Coder, data: Float[Tensor, "count *shape"], columns: int | None, path: str | None, output: Output
+    coder: Coder, data: Shaped[Tensor, "count *shape"], columns: int | None, path: str | None, output: Output
 ) -> None:
     """Pictures as one PNG, rows as a table, texts as lines."""
     if isinstance(coder.form, TextForm):
