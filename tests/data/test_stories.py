@@ -125,6 +125,6 @@ def test_a_classifier_of_stories_knows_that_it_reads_pairs(tmp_path: Path) -> No
         config, corpus, train_tokenizer(corpus.train, config.data)
     )
     assert (filled.data.text, filled.data.pair, filled.data.label) == ("story", "question", "answer")
-    assert filled.model.segments == 2
+    assert filled.model.segments == 4
     again = read_corpus(filled.data, 1)
     assert again.fingerprint == corpus.fingerprint

@@ -120,7 +120,7 @@ def test_an_encoder_changes_its_head(runs: dict[str, Path], tmp_path: Path) -> N
     known = run.resolved["from"]
     assert known["anew"] == ["input.segments", "head.output"]
     assert sorted(known["left_out"]) == ["head.dense", "head.output"]
-    assert run.config.model.segments == 2
+    assert run.config.model.segments == 4
     # back to labels, of another number of classes: what fits is taken, and the segments are kept
     third = tune(
         "text-classification",
@@ -128,7 +128,7 @@ def test_an_encoder_changes_its_head(runs: dict[str, Path], tmp_path: Path) -> N
         run.path,
         tmp_path / "third",
     )
-    assert third.config.model.segments == 2
+    assert third.config.model.segments == 4
     assert third.config.model.head.count == 3
     again = tune(
         "text-classification",

@@ -162,7 +162,8 @@ class Encoder:
     """Look-ups times the root of dim, as they are, or their sum with place and segment normalised (BERT)."""
 
     segments: int = 0
-    """Kinds of segments that tokens are told to be of (two for pairs of sentences); 0 tells none."""
+    """Kinds of tokens that are told apart: two for pairs of texts, four where it is told which stand in
+    both; 0 tells none."""
 
     max_length: int = 512
     """Longest text, in tokens, that the model reads; learned positions are made for so many."""

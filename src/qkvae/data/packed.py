@@ -39,7 +39,8 @@ class PackedBatch:
     """Place of the token within its sentence, from 0."""
 
     segments: Int[Tensor, "rows length"]
-    """1 from the second text of a sentence pair on, else 0."""
+    """Kind of the token, see `Sentences.kinds`: odd from the second text of a pair on; 0 where there is
+    padding."""
 
     sentences: Int[Tensor, " count"]
     """Which sentences of the data these are, in the order in which they stand in the rows."""
@@ -129,7 +130,7 @@ def pack(sentences: Sentences, chosen: Ints, length: int) -> PackedBatch:
     ids[at] = part.ids.flat
     documents[at] = np.repeat(number, lengths)
     tables["positions"][at] = inside
-    tables["segments"][at] = inside >= np.repeat(part.second, lengths)
+    tables["segments"][at] = part.kinds()
     order = np.argsort(places, kind="stable")
     tables = {"ids": ids, "documents": documents, **tables}
     return PackedBatch(

@@ -184,7 +184,7 @@ def look_at_reading(
 
     Args:
         tokens: ids of all that it reads, special tokens too.
-        segments: to which of two texts each belongs, where the model is told.
+        segments: what kind of token each is, where the model is told.
         sentence, answer: the text and what was answered, for the head of the page.
         note: how the answer was found, in a sentence.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # a run that is used has nobody to tell
     from qkvae.train.progress import Reporter
 
 _TOKENS = 8192  # of a batch: bounds the memory, decides nothing else
+
+PAIRED = 4
+"""Kinds of tokens that a new model of pairs of texts tells apart."""
 
 
 def evenly(count: int, most: int) -> Ints:
@@ -52,7 +55,29 @@ def packed_features(model: Encoder, batch: PackedBatch) -> Float[Tensor, "rows l
 
 
 def _segments(model: Encoder, batch: PackedBatch) -> Int[Tensor, "rows length"] | None:
-    return batch.segments if model.settings.segments > 1 else None
+    return told(model, batch.segments)
+
+
+def told(model: Encoder, kinds: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"] | None:
+    """What of the kinds of tokens (see `data.encoded.Sentences.kinds`) a model is told: all, in which text
+    each is, or nothing.
+
+    >>> from qkvae import config
+    >>> block = config.Block(dim=8, heads=2, hidden=16)
+    >>> of_texts = Encoder(config.Encoder(block=block, depth=1, segments=2, vocab=9))
+    >>> told(of_texts, torch.tensor([0, 2, 1, 3]))
+    tensor([0, 0, 1, 1])
+    """
+    known = model.settings.segments
+    if known < 2:
+        return None
+    return kinds if known == PAIRED else kinds % 2
+
+
+def kinds_told(model: Encoder, text: Sentences) -> list[int] | None:
+    """What a model is told of the tokens of a text, or of a pair, beside what they are; None if nothing."""
+    kinds = told(model, torch.from_numpy(text.kinds()))
+    return None if kinds is None else cast("list[int]", kinds.tolist())
 
 
 def read_all(model: Encoder, sentences: Sentences) -> Float[Tensor, "texts classes"]:

@@ -93,7 +93,7 @@ def prepared(config: QuestionAnswering) -> tuple[QuestionAnswering, Encoder, Tok
 def read_alone(model: Encoder, windows: Windows, row: int) -> torch.Tensor:
     """The scores of one window's tokens, without a batch."""
     ids = torch.from_numpy(windows.sentences.ids[row]).long()[None]
-    segments = (torch.arange(ids.shape[1]) >= int(windows.sentences.second[row])).long()[None]
+    segments = torch.from_numpy(windows.sentences[[row]].kinds())[None]
     with torch.no_grad():
         return model(ids, segments=segments)[0]
 
@@ -162,7 +162,7 @@ def test_a_check_finds_what_is_odd() -> None:
 def reader(**data: object) -> Reader:
     torch.manual_seed(0)
     config = tiny(**data)  # type: ignore[arg-type]
-    model = build(replace(config.model, depth=1, segments=2, vocab=len(WORDS)))
+    model = build(replace(config.model, depth=1, segments=4, vocab=len(WORDS)))
     return Reader(model.eval(), WORDS, config.data)
 
 

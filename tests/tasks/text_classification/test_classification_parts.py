@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tiny_labels import rows, tiny, write_rows
 
 from qkvae.config import LabelledData, Learning, TextClassification
-from qkvae.data.encoded import encode_texts
+from qkvae.data.encoded import Sentences, encode_texts
 from qkvae.data.labelled import Labelled
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import BOS, EOS, SPECIALS, UNK, Tokenizer
@@ -57,14 +58,21 @@ def test_of_a_long_pair_the_longer_text_is_cut_first(first: int, second: int, lo
         assert other >= one - 1
 
 
+def alone_of(rows: Sentences, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tokens of a pair, and of which text each is and whether it stands in the other, too."""
+    ids, second = rows.ids[row].astype(np.int64), int(rows.second[row])
+    one, other = set(ids[1 : second - 1]), set(ids[second:-1])
+    kinds = [int(place >= second) + 2 * (token in one & other) for place, token in enumerate(ids)]
+    return ids, np.array(kinds)
+
+
 def test_a_text_alone_and_among_others_is_answered_the_same(tmp_path: Path) -> None:
     _, model, encoded = prepared(tiny(write_rows(tmp_path), pair="2"))
     told = read_all(model, encoded.valid)
-    assert model.settings.segments == 2
+    assert model.settings.segments == 4
     model.eval()
     for row in range(len(encoded.valid)):
-        ids, second = torch.from_numpy(encoded.valid.ids[row]).long()[None], int(encoded.valid.second[row])
-        segments = (torch.arange(ids.shape[1]) >= second).long()[None]
+        ids, segments = (torch.from_numpy(each)[None] for each in alone_of(encoded.valid, row))
         with torch.no_grad():
             alone = model(ids, segments=segments)
         assert torch.allclose(told[row], alone[0], atol=1e-5)

@@ -84,7 +84,7 @@ def test_pairs_and_numbers(tmp_path: Path) -> None:
     assert found["pearson"] > 0.8
     high, low = (float(run.use(line)) for line in ("good a b\tthe same", "awful a b\tanother"))
     assert high > low + 1
-    assert run.config.model.segments == 2
+    assert run.config.model.segments == 4
     assert run.config.model.head.count == 1
 
 

@@ -6,6 +6,7 @@ from qkvae.data.squad import Question, Questions
 from qkvae.inspect.look import LookFacts, look_at_reading
 from qkvae.tasks.question_answering.corpus import windows_of
 from qkvae.tasks.question_answering.reader import Reader, halves
+from qkvae.tasks.reading import kinds_told
 
 
 def look(reader: Reader, text: str, name: str) -> LookFacts:
@@ -24,14 +25,13 @@ def look(reader: Reader, text: str, name: str) -> LookFacts:
             "shows one: give a shorter text"
         )
     (answer,) = reader.answer(asked)
-    ids, begin = windows.sentences.ids[0].tolist(), int(windows.sentences.second[0])
     best = answer.spans[0] if answer.spans else None
     note = "No answer was found." if best is None else f"Characters {best.start} to {best.end} of the text."
     return look_at_reading(
         reader.model,
         reader.tokenizer,
-        ids,
-        [int(place >= begin) for place in range(len(ids))],
+        windows.sentences.ids[0].tolist(),
+        kinds_told(reader.model, windows.sentences),
         sentence=f"{question} | {context}",
         answer=answer.text or "(no answer)",
         note=note,

@@ -20,13 +20,14 @@ from qkvae.tasks.question_answering.ending import finish
 from qkvae.tasks.question_answering.evaluate import compare, evaluate
 from qkvae.tasks.question_answering.looking import look
 from qkvae.tasks.question_answering.objective import AnswerObjective
+from qkvae.tasks.reading import PAIRED
 from qkvae.tasks.task import Task, fitting
 from qkvae.train.progress import Reporter
 
 
 def _filled(config: QuestionAnswering, corpus: QuestionCorpus, tokenizer: Tokenizer) -> QuestionAnswering:
     config = fitting(config, tokenizer, config.data.max_length)
-    return replace(config, model=replace(config.model, segments=2))
+    return replace(config, model=replace(config.model, segments=PAIRED))
 
 
 def _encode(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qkvae.data.encoded import encode_texts
 from qkvae.inspect.look import LookFacts, look_at_reading
+from qkvae.tasks.reading import kinds_told
 from qkvae.tasks.text_classification.classifier import Classifier, halves
 
 
@@ -20,12 +21,11 @@ def look(classifier: Classifier, text: str, name: str) -> LookFacts:
     rows, cut = encode_texts(classifier.tokenizer, [first], pairs, classifier.max_length)
     (answer,) = classifier.stream([text])
     sure = "; ".join(f"{label} {p:.1%}" for label, p in list(answer.probabilities.items())[:5])
-    ids, begin = rows.ids[0].tolist(), int(rows.second[0])
     return look_at_reading(
         classifier.model,
         classifier.tokenizer,
-        ids,
-        [int(place >= begin) for place in range(len(ids))] if classifier.model.settings.segments else None,
+        rows.ids[0].tolist(),
+        kinds_told(classifier.model, rows),
         sentence=" | ".join([first] if second is None else [first, second]),
         answer=answer.text,
         note=(f"{sure}." if sure else "A number.") + (" The end was not read." if cut[0] else ""),

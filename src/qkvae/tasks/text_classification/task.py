@@ -12,7 +12,7 @@ from qkvae.data.labelled_rows import STORY
 from qkvae.data.labels import Labels
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import counted
-from qkvae.tasks.reading import say_cuts
+from qkvae.tasks.reading import PAIRED, say_cuts
 from qkvae.tasks.task import Task, fitting
 from qkvae.tasks.text_classification.corpus import (
     Encoded,
@@ -34,7 +34,7 @@ def _filled(config: TextClassification, corpus: LabelledCorpus, tokenizer: Token
     head = config.model.head
     assert isinstance(head, Classes)
     head = replace(head, count=max(1, len(corpus.labels.names)))
-    segments = 0 if corpus.train.pairs is None else 2
+    segments = 0 if corpus.train.pairs is None else PAIRED
     if segments and config.data.pair is None:  # nothing was asked for: only stories have pairs then
         columns = {"text": STORY.text, "label": STORY.label, "pair": STORY.pair}
         config = replace(config, data=replace(config.data, **columns))
