@@ -56,6 +56,13 @@ def test_a_benchmark_runs(script: str) -> None:
     assert f"benchmarks/{script} --tiny" in said
 
 
+@pytest.mark.slow
+def test_few_labels_are_judged(tmp_path: Path) -> None:
+    said = run("few_labels.py", "--tiny", "--out", str(tmp_path))
+    assert "from masked patches" in said
+    assert "difference" in said
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_benchmark_says_how_it_is_run(script: str) -> None:
     text = (FOLDER / script).read_text(encoding="utf-8")

@@ -15,14 +15,22 @@ from typing import Any, cast, get_args, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from qkvae.config import TASKS, VAE, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
+from qkvae.config import TASKS, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
-from qkvae.train.coded_base import PRIOR, Coded, adds_a_prior, named_within, with_codes
+from qkvae.train.coded_base import (
+    PRIOR,
+    Coded,
+    adds_a_prior,
+    named_within,
+    refuse_rows,
+    require_shape,
+    with_codes,
+)
 from qkvae.train.grid_base import require_channels, stretched_table, with_body
 
-FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth")
+FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth", "word_dropout")
 """Settings of a model on which no learned weight depends; of learned positions the length is checked."""
 
 _VOCABULARY = ("tokenizer", "vocab_size", "min_frequency")
@@ -80,9 +88,19 @@ class Given:
 
     def __str__(self) -> str:
         said = [f"{len(self.taken)} parts with {self.numbers:,} numbers are taken"]
-        said += [f"beginning anew: {', '.join(self.anew)}"] if self.anew else []
-        said += [f"left out: {', '.join(self.left_out)}"] if self.left_out else []
+        said += [f"beginning anew: {_several(self.anew)}"] if self.anew else []
+        said += [f"left out: {_several(self.left_out)}"] if self.left_out else []
         return "; ".join(said)
+
+
+def _several(names: Sequence[str]) -> str:
+    """Names for a line, of many the first: the run's config has all.
+
+    >>> _several("abcdefg"), _several("abc")
+    ('a, b, c, d and 3 more', 'a, b, c')
+    """
+    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+    return ", ".join(names[:4] if more else names) + more
 
 
 def read_base(path: str | Path) -> Base:
@@ -105,12 +123,9 @@ def read_base(path: str | Path) -> Base:
         return Base(path, what, settings, found.state, tokenizer, _digest(found.state))
     run = Run.open(path)
     config: Any = run.config
-    if isinstance(config.model, VAE):
-        raise ValueError(
-            f"{path} is a run of {run.task}, which --from does not begin with: train anew, without --from"
-        )
+    refuse_rows(config.model, path)
     state = run.load_model()
-    tokenizer = None if isinstance(config.model, GridFamily | Coded) else run.tokenizer
+    tokenizer = run.tokenizer if hasattr(config.model, "vocab") else None
     return Base(path, f"a run of {run.task}", config.model, state, tokenizer, _digest(state))
 
 
@@ -215,6 +230,8 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     """
     kind = TASKS[task]
     usual: Any = kind()
+    if type(base.settings) in get_args(get_type_hints(kind)["model"]):  # one of several kinds of models
+        usual = replace(usual, model=base.settings)
     settings: Any = with_codes(base.settings, usual.model)
     if isinstance(base.settings, GridFamily) and isinstance(usual.model, GridFamily):
         model = with_body(base.settings, usual.model)
@@ -259,6 +276,7 @@ def fitted(base: Base, model: Any) -> Any:
     """
     if isinstance(base.settings, GridFamily):
         require_channels(base.settings, model, base.path)
+    require_shape(base.settings, model, base.path)
     if isinstance(base.settings, GridFamily | Coded):
         return model
     longest = max(model.max_length, base.settings.max_length)
