@@ -82,7 +82,7 @@ class Training:
 
     batch_tokens: int = 2048
     """Tokens in one optimiser step, padding not counted: of two languages those of the target, of pictures,
-    signals and clips the patches, of a vae the data."""
+    signals and clips the patches, of a vae and of codes the data."""
 
     accumulate: int = 1
     """Batches whose gradients are added up, each token weighing the same, before a step."""

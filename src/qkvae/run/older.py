@@ -28,8 +28,8 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'optimizer': {'schedule': 'linear', 'lr': 0.1}}
     >>> brought_up_to_date({"data": {"bpe_dropout": None}})
     {'data': {}}
-    >>> brought_up_to_date({"data": {"condition": "none", "size": "28x28"}})
-    {'data': {'condition': 'none', 'pictures': {'size': '28x28'}}}
+    >>> brought_up_to_date({"data": {"ignore": [], "size": "28x28"}})
+    {'data': {'ignore': [], 'pictures': {'size': '28x28'}}}
     """
     settings = copy.deepcopy(dict(settings))
     for path, name, deciding, values in _NEEDS:
@@ -37,7 +37,7 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
         if deciding in group and group[deciding] not in values:
             group.pop(name, None)
     data = _group(settings, ("data",))
-    if "condition" in data and "size" in data:
+    if "ignore" in data and "size" in data:
         data["pictures"] = {name: data.pop(name) for name in _OF_PICTURES if name in data}
     if "bpe_dropout" in data and data["bpe_dropout"] is None:
         del data["bpe_dropout"]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from qkvae.config import CodeTelling
+from qkvae.config import ImageGeneration, VqVae
 from qkvae.data.labels import Labels
 from qkvae.data.pictures import Pictures
 from qkvae.generate.code_rows import write_codes
@@ -31,7 +31,20 @@ class CodeCoder(Coder):
     model: Any  # pyright: ignore[reportIncompatibleVariableOverride]
     form: PictureForm
     config: Any  # pyright: ignore[reportIncompatibleVariableOverride]
-    generation: CodeTelling  # pyright: ignore[reportIncompatibleVariableOverride]
+    generation: Any  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self,
+        model: VQ | CodePrior,
+        form: PictureForm,
+        labels: Labels | None,
+        config: VqVae | ImageGeneration,
+        threshold: float | None = None,
+    ) -> None:
+        self.model, self.form, self.labels = model, form, labels
+        self.config, self.threshold = config, threshold
+        self.generation = config.generation
+        self.seed = config.training.seed
 
     @classmethod
     def from_run(cls, run: Run) -> CodeCoder:

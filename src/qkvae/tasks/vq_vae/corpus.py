@@ -67,8 +67,8 @@ def _filled(vq: VQ, corpus: GridCorpus) -> VQ:
         here, there = (" × ".join(map(str, shape)) for shape in (form.shape, vq.shape))
         size = "x".join(map(str, vq.shape[1:]))
         raise ValueError(
-            f"the pictures are {here} (channels first), but the codes are of pictures of {there}: give "
-            f"--size {size}, or pictures of these channels"
+            f"the pictures are {here} (channels first), but the codes are of pictures of {there}: give such "
+            f"pictures; files are brought to the size by --size {size}"
         )
     told = form.filled(vq.told, corpus.train)
     return replace(vq, shape=told.shape, likelihood=told.likelihood, levels=told.levels)

@@ -19,7 +19,7 @@ class VQObjective(LatentObjective):
 
     def __init__(self, model: VQ, encoded: Encoded, config: VqVae) -> None:
         super().__init__(model, encoded, config)
-        self.vq = model
+        self.vq, self.doubtful = model, False
 
     def loss(self, batch: Batch) -> Loss:
         """The loss of a batch, with its gradient."""
@@ -35,10 +35,12 @@ class VQObjective(LatentObjective):
         return {"valid_loss": found["distortion"], **{name: found[name] for name in kept}}
 
     def advice(self, figures: dict[str, float]) -> str | None:
-        """What a person should do about what was found, said once; nothing of a run that is well."""
+        """What a person should do about what was found twice running, said once: in its first steps a book is
+        not settled yet."""
         told = None if self.warned else advised(figures, self.config)
-        self.warned = told is not None or self.warned
-        return told
+        again, self.doubtful = self.doubtful, told is not None
+        self.warned = self.warned or (again and self.doubtful)
+        return told if again else None
 
 
 class PriorObjective(LatentObjective):
