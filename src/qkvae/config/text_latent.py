@@ -13,7 +13,7 @@ from qkvae.config.families import Marks
 class TextVAE:
     """Text VAE: a Transformer reads a text into a few numbers, another writes it again from these."""
 
-    block: Block = field(default_factory=lambda: Block(dropout=0.1))
+    block: Block = field(default_factory=lambda: Block(dim=128, heads=4, hidden=512, dropout=0.1))
     """The block that both stacks repeat."""
 
     encoder_depth: int = 2

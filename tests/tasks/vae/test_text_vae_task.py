@@ -152,3 +152,29 @@ def test_uses_that_have_no_effect_on_texts_are_refused(
     ):
         assert main(words) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_run_of_texts_is_a_base_with_its_tokenizer(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, out = texts(tmp_path, count=40), tmp_path / "tuned"
+    words = [
+        "train",
+        "vae",
+        other,
+        "--from",
+        str(run),
+        "--steps",
+        "2",
+        "--batch-tokens",
+        "20",
+        "--out",
+        str(out),
+    ]
+    assert main([*words, "--model.word-dropout", "0.5"]) == 0
+    assert (out / "tokenizer.json").read_bytes() == (run / "tokenizer.json").read_bytes()
+    assert Run.open(out).config.model.word_dropout == 0.5
+    assert main([*words, "--overwrite", "--tokenizer", "char"]) == 2
+    assert "whose tokenizer is taken" in capsys.readouterr().err
+    assert main([*words, "--overwrite", "--model.latents", "3"]) == 2
+    assert "the architecture comes with the weights" in capsys.readouterr().err

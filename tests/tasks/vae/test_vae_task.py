@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_latents import STEPS, config, pictures, save_png, table, texts
 from torch import nn
@@ -18,7 +19,7 @@ from qkvae import api
 from qkvae.cli import main
 from qkvae.config import Inference
 from qkvae.models import VAE
-from qkvae.run import CARD
+from qkvae.run import CARD, Run
 from qkvae.train import loop
 
 
@@ -276,7 +277,25 @@ def test_weights_that_are_given_outlast_how_an_objective_begins(
     assert (seen[0].prior.top.inputs == 0.25).all()
 
 
-def test_a_run_is_no_base_yet(of_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_pictures_is_a_base_for_pictures_of_its_shape(
+    of_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = pictures(tmp_path), tmp_path / "tuned"
+    words = ["train", "vae", data, "--condition", "label", "--from", str(of_pictures), "--steps", "2"]
+    assert main([*words, "--batch-tokens", "20", "--optimizer.lr", "1e-9", "--out", str(out)]) == 0
+    assert "numbers are taken" in capsys.readouterr().err
+    before, after = (Run.open(path).load_model() for path in (of_pictures, out))
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
+    assert main([*words, "--model.widths", "8", "--out", str(tmp_path / "other")]) == 2
+    assert "the architecture comes with the weights" in capsys.readouterr().err
+    values = np.arange(40 * 36).reshape(40, 6, 6) % 256
+    np.savez(data, images=values.astype(np.uint8), labels=np.arange(40) % 7)
+    assert main([*words, "--out", str(tmp_path / "other")]) == 2
+    assert "the data are of shape (1, 6, 6)" in capsys.readouterr().err
+
+
+def test_a_run_of_rows_is_no_base(of_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "vae", "--from", str(of_rows), "--steps", "1", "--out", str(tmp_path / "run")]
     assert main(words) == 2
-    assert "is a run of vae, which --from does not begin with" in capsys.readouterr().err
+    assert "scaling are those of its own data" in capsys.readouterr().err

@@ -73,8 +73,8 @@ class Encoded:
     """The corpus as numbers, kept in memory as small as they came."""
 
     form: Form
-    train: Shaped[Tensor, "train *shape"]
-    valid: Shaped[Tensor, "valid *shape"]
+    train: Shaped[Tensor, "train ..."]
+    valid: Shaped[Tensor, "valid ..."]
     train_labels: Int[Tensor, " train"] | None
     valid_labels: Int[Tensor, " valid"] | None
     valid_part: Part_
