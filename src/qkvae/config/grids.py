@@ -89,16 +89,19 @@ class Patches:
 
 def usual_patch(size: tuple[int, ...]) -> tuple[int, ...]:
     """A patch for data of this size where none is asked for: along each axis 2, 4, 8 or 16 places, the longer
-    the more, or the divisor of the side that is nearest to that.
+    the more, or the divisor of the side that is nearest to that.  In videos, which have many patches, those
+    of height and width are twice as long.
 
-    >>> usual_patch((8, 8)), usual_patch((28, 32)), usual_patch((30, 224))
-    ((2, 2), (4, 4), (5, 16))
+    >>> usual_patch((8, 8)), usual_patch((28, 32)), usual_patch((30, 224)), usual_patch((8, 24, 24))
+    ((2, 2), (4, 4), (5, 16), (2, 8, 8))
     """
-    return tuple(map(_usual_side, size))
+    moving = len(size) == 3
+    return tuple(_usual_side(side, twice=moving and axis > 0) for axis, side in enumerate(size))
 
 
-def _usual_side(side: int) -> int:
+def _usual_side(side: int, twice: bool) -> int:
     wanted = 2 if side <= 16 else 4 if side <= 40 else 8 if side <= 128 else 16
+    wanted = min(16, 2 * wanted) if twice else wanted
     divisors = [part for part in range(max(1, wanted // 2), 2 * wanted + 1) if side % part == 0]
     return min(divisors, key=lambda part: (abs(part - wanted), -part), default=wanted)
 
