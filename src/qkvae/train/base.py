@@ -28,6 +28,7 @@ from qkvae.train.coded_base import (
     require_shape,
     with_codes,
 )
+from qkvae.train.given import Given
 from qkvae.train.grid_base import require_channels, stretched_table, with_body
 
 FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth", "word_dropout")
@@ -69,38 +70,6 @@ class Base:
     def record(self) -> dict[str, str]:
         """What a run remembers of where it began."""
         return {"path": self.path.as_posix(), "what": self.what, "sha256": self.digest}
-
-
-@dataclass(frozen=True)
-class Given:
-    """Which weights a model was given, module by module."""
-
-    taken: tuple[str, ...]
-    numbers: int
-    """How many numbers they are together."""
-
-    anew: tuple[str, ...]
-    left_out: tuple[str, ...]
-
-    def record(self) -> dict[str, Any]:
-        """For the run's config."""
-        return {"numbers": self.numbers, "anew": list(self.anew), "left_out": list(self.left_out)}
-
-    def __str__(self) -> str:
-        said = [f"{len(self.taken)} parts with {self.numbers:,} numbers are taken"]
-        said += [f"beginning anew: {_several(self.anew)}"] if self.anew else []
-        said += [f"left out: {_several(self.left_out)}"] if self.left_out else []
-        return "; ".join(said)
-
-
-def _several(names: Sequence[str]) -> str:
-    """Names for a line, of many the first: the run's config has all.
-
-    >>> _several("abcdefg"), _several("abc")
-    ('a, b, c, d and 3 more', 'a, b, c')
-    """
-    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
-    return ", ".join(names[:4] if more else names) + more
 
 
 def read_base(path: str | Path) -> Base:
