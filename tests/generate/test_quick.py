@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,38 +11,12 @@ from small_models import sentences
 from torch import nn
 
 from qkvae.config import Block, Decoder, Generation, Seq2Seq
+from qkvae.config.generation import Precision
 from qkvae.generate import generate
 from qkvae.generate import quick as quick_module
-from qkvae.generate.quick import Int8Linear, quick
+from qkvae.generate.products import Bf16Linear, Int4Linear, Int8Linear, Int8Weights, Product
+from qkvae.generate.quick import quick
 from qkvae.models import build
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_the_error_is_that_of_rounding(bias: bool) -> None:
-    linear, x = (
-        nn.Linear(300, 40, bias=bias),
-        torch.randn(7, 2, 300) * torch.logspace(-3, 3, 7)[:, None, None],
-    )
-    with torch.no_grad():
-        exact, found = linear(x), Int8Linear(linear)(x)
-        # Each of 300 products is off by half a step of either factor at most.
-        step = x.abs().amax(-1) * linear.weight.abs().max() / 127
-        assert bool(((found - exact).abs().amax(-1) < 300 * step).all())
-        assert float((found - exact).std() / exact.std()) < 0.02
-
-
-def test_a_row_of_zeros_gives_the_bias() -> None:
-    linear = nn.Linear(5, 3)
-    assert torch.equal(Int8Linear(linear)(torch.zeros(2, 5)), linear.bias.detach().expand(2, 3))
-
-
-@pytest.mark.parametrize("width", [512, 3000])
-def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(width: int) -> None:
-    linear = Int8Linear(nn.Linear(256, width))
-    x = torch.randn(37, 256)
-    together = linear(x)
-    for row in range(37):
-        assert torch.equal(linear(x[row : row + 1])[0], together[row])
 
 
 def test_large_matrices_are_rounded_and_the_model_stays_as_it_is() -> None:
@@ -91,19 +66,61 @@ def rounded(model: nn.Module) -> bool:
     return any(isinstance(part, Int8Linear) for part in model.modules())
 
 
-def test_auto_rounds_where_that_is_quick_and_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_module, "_has_dot_products", lambda: True)
-    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: True)
-    assert rounded(quick(small_model(), "auto"))
-    assert not rounded(quick(small_model(), "fp32"))
-    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: False)
-    assert not rounded(quick(small_model(), "auto"))
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, bool, bool], None]:
+    """A processor that has or has not: 8-bit dot products, exact ones, matrix tiles."""
+
+    def make(dot_products: bool, exact: bool, tiles: bool) -> None:
+        monkeypatch.setattr(quick_module, "has_dot_products", lambda: dot_products)
+        monkeypatch.setattr(quick_module, "_products_are_exact", lambda: exact)
+        monkeypatch.setattr(quick_module, "tiles_work", lambda: tiles)
+
+    return make
+
+
+def kinds(model: nn.Module) -> set[type[Product]]:
+    return {type(part) for part in model.modules() if isinstance(part, Product)}
+
+
+def test_auto_rounds_where_that_is_quick_and_exact(processor: Callable[[bool, bool, bool], None]) -> None:
+    processor(True, True, False)
+    assert kinds(quick(small_model(), "auto")) == {Int8Linear}
+    assert kinds(quick(small_model(), "auto", 32)) == {Int8Linear}
+    assert not kinds(quick(small_model(), "fp32"))
+    processor(True, False, False)
+    assert not kinds(quick(small_model(), "auto"))
     with pytest.raises(ValueError, match="8-bit products are not exact: use auto"):
         quick(small_model(), "int8")
-    monkeypatch.setattr(quick_module, "_has_dot_products", lambda: False)
-    monkeypatch.setattr(quick_module, "_products_are_exact", lambda: True)
-    assert not rounded(quick(small_model(), "auto"))
-    assert rounded(quick(small_model(), "int8"))
+    processor(False, True, False)
+    assert not kinds(quick(small_model(), "auto"))
+    assert kinds(quick(small_model(), "int8")) == {Int8Linear}
+
+
+def test_auto_takes_what_is_quick_for_so_many_rows(processor: Callable[[bool, bool, bool], None]) -> None:
+    processor(True, True, True)
+    assert kinds(quick(small_model(), "auto")) == {Int8Linear}
+    assert kinds(quick(small_model(), "auto", 9)) == {Bf16Linear}
+    few = quick(small_model(), "auto", 8)
+    assert isinstance(few.decoder.blocks[0].cross_attention.q, Int8Weights)
+    assert isinstance(few.decoder.blocks[0].cross_attention.kv, Int8Linear)  # of all source tokens at once
+    assert isinstance(few.encoder.blocks[0].feedforward.up, Int8Linear)
+
+
+def test_4_bits_leave_the_vocabulary_8() -> None:
+    ready = quick(small_model(), "int4")
+    assert isinstance(ready.head, Int8Linear)
+    assert isinstance(ready.decoder.blocks[0].feedforward.up, Int4Linear)
+
+
+@pytest.mark.parametrize(
+    ("precision", "rows", "error"), [("bf16", 64, 0.02), ("int8", 2, 0.03), ("int4", 2, 0.25)]
+)
+def test_answers_are_near_those_of_the_model(precision: Precision, rows: int, error: float) -> None:
+    model = small_model()
+    source, target = torch.randint(4, 600, (3, 8)), torch.randint(4, 600, (3, 6))
+    with torch.no_grad():
+        exact, found = model(source, target), quick(model, precision, rows)(source, target)
+    assert 0 < float((found - exact).std() / exact.std()) < error
 
 
 def test_what_cannot_be_rounded_is_left_alone_or_refused() -> None:

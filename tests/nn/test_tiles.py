@@ -53,6 +53,26 @@ def test_tiles_that_fail_are_spared(
     assert limit() == wanted
 
 
+@pytest.mark.parametrize(
+    ("advertised", "survives", "limit", "works"),
+    [
+        (True, True, None, True),
+        (True, True, "AVX512_CORE_AMX", True),
+        (True, True, "AVX2", False),
+        (True, False, None, False),
+        (False, True, None, False),
+    ],
+)
+def test_whether_tiles_work(
+    monkeypatch: pytest.MonkeyPatch, advertised: bool, survives: bool, limit: str | None, works: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: advertised)
+    monkeypatch.setattr(tiles, "_survives", lambda: survives)
+    if limit is not None:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert tiles.tiles_work() == works
+
+
 def test_a_limit_that_was_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)

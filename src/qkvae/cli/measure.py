@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qkvae.cli.flags import Settings, flags_of, with_flags
 from qkvae.cli.terminal import put, put_document, require_data, say_working
+from qkvae.config.generation import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,10 @@ class Columns:
 @dataclass(frozen=True, kw_only=True)
 class Measuring(Columns):
     """How examples are measured, beside where they are."""
+
+    precision: Precision | None = None
+    """Products by which is measured: fp32, bf16, int8 or int4, as for `use` (translation, text-generation);
+    those of the run if not given, of a language model fp32."""
 
     samples: int | None = None
     """Draws of the latents by which ln p(x) is estimated (vae); those of the run if not given."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from qkvae.config import checks
 
-Precision = Literal["auto", "fp32", "int8"]
+Precision = Literal["auto", "fp32", "bf16", "int8", "int4"]
 """In which numbers the large products of decoding are computed."""
 
 
@@ -49,7 +49,8 @@ class Generation:
     """Seed of the sampling."""
 
     precision: Precision = "auto"
-    """Large products on a processor: fp32, int8, or auto: int8 if quick (VNNI) and dim is 256 or more."""
+    """Large products on a processor: fp32, bf16, int8, int4, or auto: from dim 256 on bf16 or int8, where it
+    has quick ones."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "beam", "nbest", "max_length", "top_k", "batch")

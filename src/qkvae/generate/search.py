@@ -53,7 +53,7 @@ def finished_hypotheses(
     """
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
-    model = quick(model, settings.precision)
+    model = quick(model, settings.precision, rows_of(settings))
     was_training = model.training
     if was_training:
         model.train(False)
@@ -70,6 +70,11 @@ def finished_hypotheses(
         if was_training:
             model.train()
     return found
+
+
+def rows_of(settings: Generation) -> int:
+    """How many hypotheses are continued at a step, at most."""
+    return settings.batch * max(settings.beam, settings.nbest)
 
 
 def limit(source: Ids, settings: Generation, longest: int | None = None) -> int:

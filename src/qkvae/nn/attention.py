@@ -60,9 +60,9 @@ def scores(
     """
     (b, h, n, w), m = queries.shape, keys.shape[2]
     scale = 1 / math.sqrt(w)
-    if bias is None and _every_row_sees(mask, n, m, offset):
-        # The product is added to what the mask adds: no other pass over the n × m scores.
-        raw = queries.new_zeros(b * h, n, m)
+    if _every_row_sees(mask, n, m, offset):
+        # The product is added to what bias and mask add: no other pass over the n × m scores.
+        raw = queries.new_zeros(b * h, n, m) if bias is None else _copies(bias.to(queries.dtype), b, h)
         if not mask.hides_nothing:
             forbidden = ~mask.allowed(n, m, offset, queries.device)
             raw.view(b, h, n, m).masked_fill_(forbidden, -math.inf)
@@ -132,7 +132,10 @@ def fused(
         return F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
     allowed = mask.allowed(n, m, offset, queries.device)
     if bias is None:
-        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed)
+        # A processor's kernel takes numbers, and would make them of truth values in every block anew.
+        on_cpu = queries.device.type == "cpu"
+        table = mask.added(n, m, offset, queries.device, queries.dtype) if on_cpu else allowed
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=table)
     else:
         added = bias.to(queries.dtype).masked_fill(~allowed, -math.inf)
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=added)
@@ -175,6 +178,12 @@ def windowed(
     if not mask.same_for_all_rows:  # a window holds its own place, but padding may leave a query nothing
         mixed = mixed.masked_fill(~table.any(-1, keepdim=True), 0.0)
     return mixed.view(b, c, h, s, w).transpose(1, 2).flatten(2, 3)[:, :, :n]
+
+
+def _copies(bias: Float[Tensor, "#h n m"], b: int, h: int) -> Float[Tensor, "bh n m"]:
+    """The bias of each head, once for every row of the batch."""
+    each = bias.expand(b, h, *bias.shape[1:])
+    return each.clone(memory_format=torch.contiguous_format).flatten(0, 1)
 
 
 def shared(x: Tensor, queries: Tensor) -> Tensor:

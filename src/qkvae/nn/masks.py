@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 _TABLES = 8  # kept by one mask: those of one pass through a model, not of every length that ever came
@@ -101,6 +102,22 @@ class Mask:
         It is kept for a while, since all blocks of a stack ask for the same one.
         """
         return self._kept((n, m, offset, str(device)), lambda: self._table(n, m, offset, device))
+
+    def added(
+        self, n: int, m: int, offset: int, device: torch.device, dtype: torch.dtype
+    ) -> Float[Tensor, "#b 1 n m"]:
+        """The truth table as what is added to scores: 0 where a query may look, otherwise −∞.
+
+        >>> Mask(causal=True).added(2, 2, 0, torch.device("cpu"), torch.float32)[0, 0]
+        tensor([[0., -inf],
+                [0., 0.]])
+        """
+
+        def table() -> Tensor:
+            forbidden = ~self.allowed(n, m, offset, device)
+            return torch.zeros(forbidden.shape, dtype=dtype, device=device).masked_fill_(forbidden, -math.inf)
+
+        return self._kept((n, m, offset, str(device), dtype), table)
 
     def _kept(self, asked: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
         """The table that was asked for before, or a new one in place of the oldest."""

@@ -33,6 +33,13 @@ def spare_failing_tiles() -> bool:
     return _survives()
 
 
+def tiles_work() -> bool:
+    """Whether products in bf16 run on tiles; asked before the first product, like the above."""
+    advertised = torch.cpu._is_amx_tile_supported()  # pyright: ignore[reportPrivateUsage]
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    return advertised and spare_failing_tiles() and ("AMX" in limit or limit in ("ALL", "DEFAULT"))
+
+
 def _survives() -> bool:
     if not hasattr(os, "fork"):
         return subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True).returncode == 0

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae import metrics
+from qkvae.config.generation import Precision
 from qkvae.data.packing import EncodedDocuments, PackedBatch, sliding
 from qkvae.data.whole import in_turn
 from qkvae.models import Decoder
@@ -125,7 +126,7 @@ def token_nll(
         windows = sliding if documents.counted is None else in_turn
         batches = windows(documents, length, stride, max(1, _TOKENS // length))
         for batch in itertools.islice(batches, 0, None, every):
-            yield _batch_nll(model, batch.to(model.head.weight.device)).cpu().double().numpy()
+            yield _batch_nll(model, batch.to(next(model.parameters()).device)).cpu().double().numpy()
     finally:
         model.train(was_training)
 
@@ -163,15 +164,22 @@ def figures(total: Total, text_bytes: int | None) -> dict[str, Any]:
     }
 
 
-def evaluate(writer: Writer, texts: Texts) -> dict[str, Any]:
+def evaluate(writer: Writer, texts: Texts, precision: Precision = "auto") -> dict[str, Any]:
     """The `figures` of texts, or of the assistant's turns in conversations; and how they were read.
+
+    Args:
+        writer: the model and its tokenizer.
+        texts: what it is measured on.
+        precision: of the products; with auto fp32, so that figures do not depend on the processor.
 
     Raises:
         ValueError: there is nothing to measure.
     """
     encoded = encode_texts(texts, writer.tokenizer)
     length = writer.context
-    total = measure(writer.model, encoded, length, overlap(length))
+    if precision == "auto":
+        precision = "fp32"
+    total = measure(writer.ready(precision), encoded, length, overlap(length))
     assert total is not None
     found = figures(total, bytes_spelt(texts, encoded, writer.tokenizer))
     return {
@@ -180,4 +188,5 @@ def evaluate(writer: Writer, texts: Texts) -> dict[str, Any]:
         "unknown": unknown(encoded, writer.tokenizer),
         "length": length,
         "stride": overlap(length),
+        "precision": precision,
     }

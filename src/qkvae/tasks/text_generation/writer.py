@@ -189,12 +189,12 @@ class Writer:
         Raises:
             ValueError: the draft that the settings name is no smaller run with the same tokenizer.
         """
-        model = self._ready(settings.precision)
+        model = self.ready(settings.precision)
         if settings.draft is None:
             return Pen(model, prompts, settings, self.context, self._forbidden, seed, first)
         other = self._drafting(settings.draft)
         precision = "fp32" if settings.precision == "fp32" else "auto"  # int8 has no effect on tiny models
-        draft = Draft(other._ready(precision), other.context, settings.ahead_or_default)
+        draft = Draft(other.ready(precision), other.context, settings.ahead_or_default)
         return SpeculativePen(model, draft, prompts, settings, self.context, self._forbidden, seed, first)
 
     def _drafting(self, path: str) -> Writer:
@@ -261,7 +261,7 @@ class Writer:
             for source, prompt, each, written in zip(sources, prompts, texts, pen.texts, strict=True)
         ]
 
-    def _ready(self, precision: Precision) -> Decoder:
+    def ready(self, precision: Precision) -> Decoder:
         """The model made ready for the processor, once."""
         if precision not in self._made:
             self._made[precision] = quick(self.model, precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from qkvae.config import Translation, TranslationData
@@ -43,7 +44,8 @@ def _encode(config: Translation, corpus: Corpus[Pairs], tokenizer: Tokenizer, re
 
 def _figures(translator: Translator, pairs: Pairs, config: Translation) -> dict[str, Any]:
     smoothing = config.data.label_smoothing
-    return evaluate(translator.model, translator.tokenizer, pairs, translator.generation, smoothing)
+    generation = replace(translator.generation, precision=config.generation.precision)
+    return evaluate(translator.model, translator.tokenizer, pairs, generation, smoothing)
 
 
 def _look(translator: Translator, sentence: str, run: str) -> LookFacts:

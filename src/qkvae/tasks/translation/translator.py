@@ -10,7 +10,9 @@ from qkvae.config import Generation
 from qkvae.config.generation import Precision
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
+from qkvae.generate.products import FEW
 from qkvae.generate.quick import quick
+from qkvae.generate.search import rows_of
 from qkvae.models import Seq2Seq
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model, require_vocabulary, windows
@@ -76,7 +78,7 @@ class Translator:
         require_vocabulary(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer
         self.generation = generation or Generation()
-        self._ready: dict[Precision, Seq2Seq] = {}
+        self._ready: dict[tuple[Precision, bool], Seq2Seq] = {}
 
     @classmethod
     def from_run(cls, run: Run) -> Translator:
@@ -94,8 +96,10 @@ class Translator:
         asked = [place for place, line in enumerate(lines) if line.strip()]
         sources = self.tokenizer.encode_batch(lines[place] for place in asked)
         cut = sources.lengths >= longest  # EOS needs a place too
-        model = self._ready.get(settings.precision) or quick(self.model, settings.precision)
-        self._ready[settings.precision] = model
+        rows = rows_of(settings)
+        asked_for = (settings.precision, rows <= FEW)
+        model = self._ready.get(asked_for) or quick(self.model, settings.precision, rows)
+        self._ready[asked_for] = model
         found = generate(model, [ids[: longest - 1] for ids in sources], settings, longest)
         answers = [Answer(line, ("",), (0.0,)) for line in lines]
         for place, hypotheses, was_cut in zip(asked, found, cut.tolist(), strict=True):

@@ -1,0 +1,177 @@
+"""Products with a fixed matrix, each quick on a processor for some numbers of rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from qkvae.nn.projection import split
+
+LARGE = 1 << 19  # weights from which oneDNN's own layout is worth its slower calls
+FEW = 8  # rows up to which the number of operators decides, and not what they do
+GROUP = 32  # neighbouring weights of 4 bits that share a scale
+
+_TINY = 1e-30  # instead of the largest channel of a row of zeros
+
+
+class Product(nn.Module, ABC):
+    """In place of a `Linear` or `Projection`: the same map, with weights that are only read."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        # No parameters or buffers: a module takes longer to find one than a small product takes.
+        self.bias: Tensor | None = None if linear.bias is None else linear.bias.detach()
+        self.parts: tuple[int, ...] | None = getattr(linear, "parts", None)
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Tensor | tuple[Tensor, ...]:
+        y = self.product(x.reshape(-1, x.shape[-1]))
+        y = y.view(*x.shape[:-1], y.shape[1])
+        return y if self.parts is None else split(y, self.parts)
+
+    @abstractmethod
+    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        """rows · Wᵀ + b."""
+
+
+class Int8Linear(Product):
+    """x Wᵀ + b with both factors rounded to 8 bits, the sum exact.
+
+    Each row of W and each row of x is divided by its largest absolute value and rounded to −127…127; the
+    product of these whole numbers is exact, so a row's result does not depend on the rows beside it.
+
+    >>> linear = nn.Linear(3, 2)
+    >>> x = torch.linspace(-1, 1, 15).view(5, 3)
+    >>> bool((Int8Linear(linear)(x) - linear(x)).abs().max() < 0.02)
+    True
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear)
+        rounded, scale = rounded_rows(linear.weight.detach())
+        self.weight, self.scale, self._tiny = rounded.t(), scale, torch.tensor(_TINY)
+        self._packed = _Packed(rounded, scale) if rounded.numel() >= LARGE and has_dot_products() else None
+
+    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        # Few operators: with a handful of rows each costs as much as a small product itself.
+        scale = torch.add(self._tiny, rows.abs().amax(1, keepdim=True), alpha=1 / 127)
+        if self._packed is not None:
+            y = self._packed(rows, scale)
+        else:
+            y = whole_product(rows.div(scale).round_().to(torch.int8), self.weight).float().mul_(self.scale)
+        return y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
+
+
+class _Packed:
+    """A large matrix as oneDNN has it: read as it lies, and the product leaves as fp32 and scaled."""
+
+    def __init__(self, rounded: Tensor, scale: Float[Tensor, " w"]) -> None:
+        packed = torch.ops.onednn.qlinear_prepack(rounded, None)
+        self._weight = (packed, scale, torch.zeros(len(scale), dtype=torch.int64))
+        self._half = torch.tensor(128.5)
+
+    def __call__(
+        self, rows: Float[Tensor, "rows d"], scale: Float[Tensor, "rows 1"]
+    ) -> Float[Tensor, "rows w"]:
+        return torch.ops.onednn.qlinear_pointwise(
+            self._whole(rows, scale), 1.0, 128, *self._weight, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+
+    def _whole(
+        self, rows: Float[Tensor, "rows d"], scale: Float[Tensor, "rows 1"]
+    ) -> UInt8[Tensor, "rows d"]:
+        """⌊x / scale + ½⌋ + 128: oneDNN is quick with unsigned inputs, and pathological with a signed one."""
+        if len(rows) <= FEW:
+            return torch.addcdiv(self._half, rows, scale).to(torch.uint8)
+        return rows.div(scale).add_(128.5).to(torch.uint8)  # the same numbers: addcdiv is slow with many
+
+
+class Int8Weights(Product):
+    """x Wᵀ + b with the weights rounded as in `Int8Linear`, x and the result to bf16: for few rows."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear)
+        self.weight, scale = rounded_rows(linear.weight.detach())
+        self.scale = scale.bfloat16()
+
+    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        y = torch.ops.aten._weight_int8pack_mm(rows.bfloat16(), self.weight, self.scale).float()
+        return y if self.bias is None else y.add_(self.bias)
+
+
+class Int4Linear(Product):
+    """x Wᵀ + b with 4 bits a weight, x and the result in bf16: for few rows, which wait for the weights.
+
+    Of 32 neighbouring weights the smallest and the largest are kept, and 14 numbers evenly spaced between.
+
+    >>> linear = nn.Linear(64, 16)
+    >>> x = torch.randn(2, 64)
+    >>> bool((Int4Linear(linear)(x) - linear(x)).std() < 0.15 * linear(x).std())
+    True
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear)
+        self.outputs = len(linear.weight)
+        weight = F.pad(linear.weight.detach(), (0, 0, 0, -self.outputs % 16))  # as the kernel wants them
+        groups = weight.view(len(weight), -1, GROUP)
+        low, high = groups.amin(2), groups.amax(2)
+        step = ((high - low).clamp_min_(_TINY) / 15).bfloat16()
+        middle = (low + 8 * step).bfloat16()  # the kernel reads (whole − 8) · step + middle
+        whole = ((groups - middle[..., None]) / step[..., None] + 8).round_().clamp_(0, 15)
+        self.weight = torch.ops.aten._convert_weight_to_int4pack_for_cpu(whole.flatten(1).int(), 1)
+        self.scale = torch.stack([step.t(), middle.t()], -1).contiguous()
+
+    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        y = torch.ops.aten._weight_int4pack_mm_for_cpu(rows.bfloat16(), self.weight, GROUP, self.scale)
+        y = y[:, : self.outputs].float()
+        return y if self.bias is None else y.add_(self.bias)
+
+
+class Bf16Linear(Product):
+    """x Wᵀ + b with all of them rounded to bf16, the sums in fp32: for many rows, with matrix tiles.
+
+    >>> linear = nn.Linear(64, 16)
+    >>> x = torch.randn(2, 64)
+    >>> bool((Bf16Linear(linear, stays=False)(x) - linear(x)).abs().max() < 0.02)
+    True
+    """
+
+    def __init__(self, linear: nn.Linear, stays: bool) -> None:
+        """
+        Args:
+            linear: the map.
+            stays: whether the result stays in bf16, for another such product to read.
+        """
+        super().__init__(linear)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16(), 128)
+        self.bias = None if self.bias is None else self.bias.bfloat16()
+        self.stays = stays
+
+    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
+        y = torch.ops.mkldnn._linear_pointwise(rows.bfloat16(), self.weight, self.bias, "none", [], "")
+        return y if self.stays else y.float()
+
+
+def rounded_rows(weight: Float[Tensor, "w d"]) -> tuple[Tensor, Float[Tensor, " w"]]:
+    """Each row as whole numbers from −127 to 127, and what they are multiples of.
+
+    >>> rounded_rows(torch.tensor([[0.5, -1.27]]))
+    (tensor([[  50, -127]], dtype=torch.int8), tensor([0.0100]))
+    """
+    scale = weight.abs().amax(1).clamp_min_(_TINY) / 127
+    return (weight / scale[:, None]).round().to(torch.int8), scale
+
+
+def whole_product(x: Tensor, weight: Tensor) -> Tensor:
+    """The exact product of two matrices of 8 bits, in 32."""
+    return torch._int_mm(x, weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def has_dot_products() -> bool:
+    """Whether the processor sums four 8-bit products in one instruction (VNNI)."""
+    found = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and bool(found.get("avx512_vnni") or found.get("avx_vnni"))
