@@ -15,13 +15,14 @@ from planted import FAULTS as FAULTS_OF_TRANSFORMERS
 from planted import Fault
 from planted_coded import CODED_FAULTS
 from planted_latent import LATENT_FAULTS
+from planted_texts import TEXT_LATENT_FAULTS
 from reference_checks import REFERENCES as REFERENCES_OF_TRANSFORMERS
 
 from qkvae import config
 from qkvae.models import build
 from qkvae.prove import CHECKS, make_case
 
-FAULTS = FAULTS_OF_TRANSFORMERS + LATENT_FAULTS + CODED_FAULTS
+FAULTS = FAULTS_OF_TRANSFORMERS + LATENT_FAULTS + CODED_FAULTS + TEXT_LATENT_FAULTS
 REFERENCES = REFERENCES_OF_TRANSFORMERS | LATENT_REFERENCES | CODED_REFERENCES
 PATCHES = config.Patches(size=(6, 8), channels=3, patch=(2,))
 
@@ -51,6 +52,7 @@ FAMILIES: dict[type, Any] = {
     config.MaskedImage: partial(grids, config.MaskedImage),
     config.VQ: coded,
     config.CodePrior: with_prior,
+    config.TextVAE: partial(config.TextVAE, latents=(3,), encoder_depth=1, decoder_depth=2),
 }
 MADE_ON = ("a reference", "the run")
 HEAD = """# Planted faults
