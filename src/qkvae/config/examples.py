@@ -48,6 +48,7 @@ qkvae train video-classification clips.npz --model.patch 2 8 8 --minutes 30 --ou
 qkvae train vae --minutes 3 --out runs/digits
 qkvae train vae photos/ --size 64 --model.net convolutional --minutes 20 --out runs/faces
 qkvae train vae readings.csv --ignore class --out runs/readings
+qkvae train vae captions.txt --minutes 20 --out runs/captions
 qkvae train vae train-images-idx3-ubyte.gz --bound iwae --draws 5 --minutes 30""",
     "vq-vae": """\
 qkvae train vq-vae --minutes 2 --out runs/codes
