@@ -217,3 +217,12 @@ def test_a_window_never_holds_the_square() -> None:
     table = Mask(window=16).window_table(4096)
     assert table.numel() == 4096 * 3 * 16
     assert Mask(window=16, causal=True).window_table(4096).numel() == 4096 * 2 * 16
+
+
+def test_a_bias_is_learned_through_and_left_as_it_is() -> None:
+    (queries, keys, values), bias = torch.randn(3, 1, 2, 4, 3), torch.randn(2, 4, 4, requires_grad=True)
+    kept = bias.detach().clone()
+    A.explicit(queries, keys, values, Mask(causal=True), bias).sum().backward()
+    assert torch.equal(bias, kept)
+    (expected,) = torch.autograd.grad(A.fused(queries, keys, values, Mask(causal=True), bias).sum(), bias)
+    assert_close(bias.grad, expected, **FP32)
