@@ -12,7 +12,8 @@ gradients clipped to norm 1.  Making the batches is counted for nobody.
 Who:
 
 - qkvae: the loop's own step with Muon, the default, and with AdamW, which is what the peers use;
-- Hugging Face ViT and timm's VisionTransformer: in fp32 and under bf16 autocast.
+- Hugging Face ViT and timm's VisionTransformer: in fp32 and under bf16 autocast.  timm imports torchvision
+  for layers that this model has not; where that is missing, timm is left out.
 """
 
 from __future__ import annotations
