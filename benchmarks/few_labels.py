@@ -11,7 +11,7 @@
 5. Both are judged on the test part, by a paired bootstrap.
 
 With `--reuse` step 2 is left out and the autoencoder in `--out` is taken.  Flags of `qkvae train
-image-classification` may follow; they are for both classifiers.
+image-classification` may follow, such as `--steps 500`; they are for both classifiers.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def main() -> None:
     if not asked.reuse:
         data = [str(asked.out / "whole.npz")] if asked.tiny else []
         _train("masked-image-modeling", data, masked, ["--config", str(RECIPE), *_length(asked, "minutes")])
-    told = [*TUNING, *_length(asked, "tuning"), "--seed", str(asked.seed), *more]
+    length = [] if "--steps" in more else _length(asked, "tuning")
+    told = [*TUNING, *length, "--seed", str(asked.seed), *more]
     _train("image-classification", [str(few)], tuned, ["--from", str(masked), *told])
     print(f"from scratch, with every setting of {tuned}", flush=True)
     api.train("image-classification", api.load(tuned).run.config, out=scratch, overwrite=True)
