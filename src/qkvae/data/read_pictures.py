@@ -80,23 +80,34 @@ def read_pictures(
     if not given:
         raise ValueError("no path is given: give a folder of pictures, a table, or an array")
     tally = Tally()
-    located = [locate(name) for name in given]
-    arrays = [path for path in located if _is_array(path)]
-    if arrays and len(arrays) < len(located):
-        other = next(path for path in located if path not in arrays)
-        raise ValueError(f"{arrays[0].name} is an array and {other.name} is not: read them one at a time")
-    if arrays:
-        found = _joined(_read_arrays(arrays, settings, axes, labelled, like, tally))
-    elif axes != 2:
-        raise ValueError(f"{located[0].name} holds no array: give .npz, .npy or idx")
-    else:
-        found = Scan(located, settings, labelled, tally).pictures(like, say)
+    found = _read([locate(name) for name in given], settings, axes, labelled, like, tally, say)
     if like is not None:
         found = to_white(found, like)
         like.fits(found)
     if len(found) < minimum:
         raise ValueError(f"{', '.join(given)}: {len(found):,} pictures, but at least {minimum:,} are needed")
     return replace(found, notes=(*tally.notes(), *duplicates(found)), paths=tuple(given))
+
+
+def _read(
+    located: list[Path],
+    settings: PictureReading,
+    axes: int,
+    labelled: bool,
+    like: PictureFormat | None,
+    tally: Tally,
+    say: Say,
+) -> Pictures:
+    """Arrays, or files of pictures."""
+    arrays = [path for path in located if _is_array(path)]
+    if arrays and len(arrays) < len(located):
+        other = next(path for path in located if path not in arrays)
+        raise ValueError(f"{arrays[0].name} is an array and {other.name} is not: read them one at a time")
+    if arrays:
+        return _joined(_read_arrays(arrays, settings, axes, labelled, like, tally))
+    if axes != 2:
+        raise ValueError(f"{located[0].name} holds no array: give .npz, .npy or idx")
+    return Scan(located, settings, labelled, tally).pictures(like, say)
 
 
 def to_white(pictures: Pictures, like: PictureFormat) -> Pictures:

@@ -110,8 +110,8 @@ class TextVAE(nn.Module):
 
     def _log_p(self, texts: Int[Tensor, "b n"], z: Float[Tensor, "b latent"]) -> Float[Tensor, " b"]:
         there = texts >= 0
-        logits = self.logits(self.head(self.written(texts, z)))
-        log_p = -F.cross_entropy(logits[there].float(), texts[there], reduction="none")
+        logits = self.logits(self.head(self.written(texts, z)[there]))  # of tokens only, not of padding
+        log_p = -F.cross_entropy(logits.float(), texts[there], reduction="none")
         return log_p.new_zeros(len(z)).index_add(0, there.nonzero()[:, 0], log_p)
 
     @torch.no_grad()
