@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from style_files import PAGES, ROOT, name
+from style_files import FILES, PAGES, ROOT, name
 
 from qkvae.cli.app import build
 
@@ -91,6 +91,28 @@ def test_python_shown_trains(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     run(page, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=name)
+def test_a_page_is_found(page: Path) -> None:
+    """In the navigation, and from the first page."""
+    assert f": {page.name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    if page.name != "index.md":
+        assert f"]({page.name}" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_the_map_names_every_file() -> None:
+    """By its name without the ending, wherever it fits."""
+    words = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")))
+    missing = [name(path) for path in FILES if path.stem != "__init__" and path.stem not in words]
+    assert not missing, f"docs/architecture.md does not say what is in {', '.join(missing)}"
+
+
+def test_every_task_is_named_where_people_look() -> None:
+    from qkvae.config import TASKS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [task for task in TASKS if task not in readme]
+
+
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.toml")), ids=name)
 def test_a_recipe_is_read_and_headed_by_how_to_run_it(recipe: Path) -> None:
     import tomllib
@@ -104,3 +126,4 @@ def test_a_recipe_is_read_and_headed_by_how_to_run_it(recipe: Path) -> None:
     read = read_recipe(recipe, task)
     from_dict(TASKS[task], read.settings)
     assert read.licence
+    assert f"`{recipe.name}`" in (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
