@@ -85,15 +85,13 @@ def evaluate(
 ) -> dict[str, Any]:
     """Translate all sources, and measure the translations and the probabilities of the known ones.
 
-    - ``bleu``, ``chrf`` (0 to 100), ``signature`` (how BLEU was computed), ``length_ratio`` (words written /
-    words
-      of the references): of the translations
+    - ``bleu``, ``chrf`` (0 to 100), ``signature`` (how BLEU was computed), ``length_ratio`` (words written
+      by words of the references): of the translations
     - ``nll`` (−ln p per target token, EOS counted), ``perplexity`` = exp(nll), ``loss`` (the label-smoothed
       cross-entropy, likewise), ``bits_per_byte`` (of the targets' UTF-8; None for a word tokenizer, whose
       unknown words are not spelt): of the known translations
     - ``pairs``, ``tokens`` (target tokens); ``left_out`` (pairs with a side longer than the model takes: no
-    part of
-      nll and what follows from it), ``sources_cut`` (translated without their ends), ``answers_cut``
+      part of nll and what follows from it), ``sources_cut`` (translated without their ends), ``answers_cut``
       (translations that reached the maximum length)
 
     Raises:
