@@ -55,9 +55,10 @@ def qkvae_translator(folder: Path, made: Any, beam: int, batch: int, precision: 
     from qkvae.config import Generation
     from qkvae.generate import generate
     from qkvae.generate.quick import quick
+    from qkvae.generate.search import rows_of
 
-    model = quick(read_ours(folder, made), precision)  # once, as a translator does
     settings = Generation(beam=beam, batch=batch, max_length=LENGTH)
+    model = quick(read_ours(folder, made), precision, rows_of(settings))  # once, as a translator does
     return lambda share: [list(found[0].ids) for found in generate(model, share, settings)]
 
 

@@ -1,15 +1,20 @@
 """Writing speed: tokens a second of one text, the most probable token each time, with the same weights.
 
     python benchmarks/write_speed.py                  # one thread, CPU seconds
+    python benchmarks/write_speed.py --runs runs/book runs/draft
 
 The model has GPT-2's smallest shape (12 blocks of 768, 12 heads, a vocabulary of 50,257, learned positions)
 and random weights.  A round continues a prompt of 16 tokens by 32.
 
-- qkvae: what ``qkvae use`` does at each step (`generate.writing.Pen`), with 8-bit products and in fp32;
+- qkvae: what ``qkvae use`` does at each step (`generate.writing.Pen`), with 8-bit products, with weights of
+  4 bits, and in fp32;
 - Hugging Face: ``GPT2LMHeadModel.generate``;
 - CTranslate2: ``Generator.generate_batch``, int8 and fp32.
 
 Before anything is timed, all in fp32 must write the same tokens.
+
+With ``--runs`` two trained runs with one tokenizer write instead: the first alone, and with the second as its
+draft (`generate.speculative`), 200 tokens a round after the first words of a text, drawn at temperature 0.8.
 """
 
 from __future__ import annotations
@@ -98,6 +103,24 @@ def ctranslate2(folder: Path, kind: str, threads: int) -> Any:
     return write
 
 
+def drafted(run: Path, draft: Path | None, ahead: int) -> Work:
+    """A run that writes, alone or with a draft."""
+    from dataclasses import replace
+
+    from qkvae.run import Run
+    from qkvae.tasks.text_generation.writer import Writer
+
+    writer = Writer.from_run(Run.open(run, "text-generation"))
+
+    def one(number: int) -> float:
+        settings = replace(writer.generation, tokens=200, seed=number, batch=1)
+        if draft is not None:
+            settings = replace(settings, draft=str(draft), ahead=ahead)
+        return sum(written.tokens for written in writer.stream(["The "], settings))
+
+    return one
+
+
 def timed(make: str, tokens: int, vocab: int, *arguments: Any) -> Work:
     """A candidate's rounds."""
     return rounds(globals()[make](*arguments), tokens, vocab)
@@ -141,7 +164,16 @@ def write_all(folder: Path, size: dict[str, int], tokens: int) -> None:
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__).parse_args()
+    options = parser(__doc__)
+    options.add_argument("--runs", nargs=2, type=Path, help="two runs: one that writes, and its draft")
+    options = options.parse_args()
+    rounds_wanted = options.rounds or (1 if options.tiny else 5)
+    if options.runs:
+        run, draft = options.runs
+        alone = [Candidate("alone", drafted, (run, None, 0))]
+        helped = [Candidate(f"with the draft, {n} ahead", drafted, (run, draft, n)) for n in (2, 4, 8)]
+        print(report(measure([*alone, *helped], options, rounds_wanted), options, "tokens/s"), flush=True)
+        return
     size = {"dim": 768, "heads": 12, "depth": 12, "vocab": 50257}
     if options.tiny:
         size = {"dim": 64, "heads": 2, "depth": 2, "vocab": 2000}
@@ -156,12 +188,12 @@ def main() -> None:
         usual = (tokens, size["vocab"])
         candidates = [
             Candidate("qkvae int8", timed, ("qkvae", *usual, folder, "int8")),
+            Candidate("qkvae int4", timed, ("qkvae", *usual, folder, "int4")),
             Candidate("qkvae fp32", timed, ("qkvae", *usual, folder, "fp32")),
             Candidate("HF generate", timed, ("huggingface", *usual, folder)),
             Candidate("CTranslate2 int8", timed, ("ctranslate2", *usual, folder, "int8", options.threads)),
             Candidate("CTranslate2 fp32", timed, ("ctranslate2", *usual, folder, "float32", options.threads)),
         ]
-        rounds_wanted = options.rounds or (1 if options.tiny else 5)
         print(report(measure(candidates, options, rounds_wanted), options, "tokens/s"), flush=True)
 
 
