@@ -44,7 +44,7 @@ def test_every_task_explains_itself_with_an_example(task: str, capsys: pytest.Ca
     assert f"qkvae train {task} " in page
     said = {"vae": "Units of each dense layer", "vq-vae": "Channels at each halving"}
     assert f"--model.{'widths' if task in said else 'dim'}" in page
-    assert said.get(task, "Width of the residual stream.") in page
+    assert said.get(task, "Size of the residual stream.") in page
     assert main(["data", "check", task, "--help"]) == 0
     assert f"qkvae data check {task} " in capsys.readouterr().out
 

@@ -59,7 +59,7 @@ def test_silent_parts_leave_the_stream_alone() -> None:
 
 @pytest.mark.parametrize("order", ["pre", "post"])
 def test_without_positions_a_block_is_permutation_equivariant(order: str) -> None:
-    """Mission A7: swapping tokens swaps the outputs, and does nothing else."""
+    """Swapping tokens swaps the outputs, and does nothing else."""
     stack, x = Stack(block(positions="none", norm_order=order), 2, 8), torch.randn(2, 6, 8)
     places = torch.randperm(6)
     assert_close(stack(x)[:, places], stack(x[:, places]), rtol=0, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Norms by their equations, and how far the teaching form is from LayerNorm (mission A6)."""
+"""Norms by their equations, and how far the teaching form is from LayerNorm."""
 
 from __future__ import annotations
 

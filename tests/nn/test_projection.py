@@ -59,7 +59,7 @@ def test_heads_are_neighbouring_channels() -> None:
 
 
 def test_heads_are_a_grouped_projection() -> None:
-    """Mission A2: computing each head alone equals one block-diagonal, grouped product of all of them."""
+    """Computing each head alone equals one block-diagonal, grouped product of all of them."""
     block = config.Block(dim=12, heads=3, hidden=8)
     attention, x, width = SelfAttention(block, 8).double(), torch.randn(2, 5, 12, dtype=torch.float64), 4
     w_q, w_k, w_v = attention.qkv.weight.split(12)

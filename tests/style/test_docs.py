@@ -106,6 +106,16 @@ def test_the_map_names_every_file() -> None:
     assert not missing, f"docs/architecture.md does not say what is in {', '.join(missing)}"
 
 
+def test_every_benchmark_has_its_place() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    scripts = [
+        path.name
+        for path in (ROOT / "benchmarks").glob("*.py")
+        if "__main__" in path.read_text(encoding="utf-8") and f"benchmarks/{path.name}" not in pages
+    ]
+    assert not scripts
+
+
 def test_every_task_is_named_where_people_look() -> None:
     from qkvae.config import TASKS
 

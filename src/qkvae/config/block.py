@@ -13,7 +13,7 @@ class Block:
     """The block: attention, feed-forward, normalisation and positions."""
 
     dim: int = 256
-    """Width of the residual stream."""
+    """Size of the residual stream."""
 
     heads: int = 4
     """Attention heads; each is dim / heads wide."""
@@ -22,7 +22,7 @@ class Block:
     """Heads of the keys and values (grouped-query attention); as many as heads if not given."""
 
     hidden: int = 1024
-    """Width of the feed-forward's hidden layer."""
+    """Size of the feed-forward's hidden layer."""
 
     activation: Literal["relu", "relu2", "gelu", "gelu_tanh", "silu", "swiglu"] = "relu"
     """Feed-forward: max(0, x), its square, x Φ(x), its tanh form, x sigmoid(x), or gated by that."""
@@ -34,7 +34,8 @@ class Block:
     """Normalise what a part reads (pre), or the sum after it as the 2017 paper does (post)."""
 
     eps: float = 1e-5
-    """Added under the square root of the normalisation, so that a constant row does not divide by zero."""
+    """Added to the variance under the normalisation's root (std: to the deviation, where teaching
+    documents take 1e-4), so that a constant row does not divide by zero."""
 
     positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = "sinusoidal"
     """How a token's place is made known."""
