@@ -42,7 +42,8 @@ class Told:
     @property
     def figures(self) -> dict[str, float]:
         """The bound and both terms, in nats a picture, and how many codes are used and how evenly."""
-        distortion, kl = (-float(x.mean(dtype=torch.float64)) for x in self._terms)
+        distortion = -float(self.log_likelihood.mean(dtype=torch.float64))
+        kl = -float(self.log_prior.sum(1).mean(dtype=torch.float64))
         return {
             "elbo": -distortion - kl,
             "distortion": distortion,
@@ -50,10 +51,6 @@ class Told:
             "code_perplexity": float(code_perplexity(self.counts)),
             "codes_used": int((self.counts > 0).sum()),
         }
-
-    @property
-    def _terms(self) -> tuple[Tensor, Tensor]:
-        return self.log_likelihood, self.log_prior.sum(1)
 
 
 def vq_of(model: VQ | CodePrior) -> VQ:
