@@ -59,10 +59,11 @@ def _measured(run: Run, writer: Writer, encoded: Encoded, seconds: float | None)
     total = measure(writer.model, encoded.valid, length, overlap(length), limit)
     if total is not None:
         found = figures(total, encoded.valid_bytes)
-        return {
-            **found,
-            "window": f"all of it, each token after {length - overlap(length)} to {length} others",
-        }
+        back = f"{length - overlap(length)} to {length}"
+        seen = f"each token after {back} others"
+        if encoded.valid.counted is not None:
+            seen = f"each answer after all that was said before it, or {back} tokens of that"
+        return {**found, "window": f"all of it, {seen}"}
     best = [record for record in run.records() if record.get("best")][-1]
     names = {"nll": "valid_nll", "perplexity": "perplexity", "bits_per_byte": "bits_per_byte"}
     found = {name: best.get(key) for name, key in names.items()}
