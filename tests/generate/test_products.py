@@ -10,7 +10,7 @@ from torch import nn
 
 from qkvae.generate.products import (
     FEW,
-    LARGE,
+    WIDE,
     Bf16Linear,
     Int4Linear,
     Int8Linear,
@@ -53,7 +53,7 @@ def test_a_projection_stays_one(kind: str) -> None:
         assert float((part - wanted).abs().max()) < 0.5
 
 
-@pytest.mark.parametrize(("kind", "width"), [("int8", 512), ("int8", LARGE // 256), ("int8 weights", 512)])
+@pytest.mark.parametrize(("kind", "width"), [("int8", 512), ("int8", WIDE), ("int8 weights", 512)])
 def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(kind: str, width: int) -> None:
     product = KINDS[kind][0](nn.Linear(256, width))
     x = torch.randn(37, 256) * torch.logspace(-3, 3, 37)[:, None]
@@ -64,7 +64,7 @@ def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(kind: str, width
             assert torch.equal(product(x[start : start + count]), together[start : start + count])
 
 
-@pytest.mark.parametrize("width", [40, LARGE // 300 + 1])
+@pytest.mark.parametrize("width", [40, WIDE + 1])
 def test_8_bits_are_off_by_half_a_step_of_either_factor_at_most(width: int) -> None:
     linear = nn.Linear(300, width)
     x = torch.randn(7, 2, 300) * torch.logspace(-3, 3, 7)[:, None, None]
@@ -75,7 +75,7 @@ def test_8_bits_are_off_by_half_a_step_of_either_factor_at_most(width: int) -> N
     assert bool(((found - exact).abs().amax(-1) < 300 * step).all())
 
 
-@pytest.mark.parametrize("width", [3, LARGE // 64])
+@pytest.mark.parametrize("width", [3, WIDE])
 def test_a_row_of_zeros_gives_the_bias(width: int) -> None:
     linear = nn.Linear(64, width)
     assert torch.equal(Int8Linear(linear)(torch.zeros(2, 64)), linear.bias.detach().expand(2, width))

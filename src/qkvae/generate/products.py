@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from qkvae.nn.projection import split
 
-LARGE = 1 << 19  # weights from which oneDNN's own layout is worth its slower calls
+WIDE = 4096  # outputs (a vocabulary) from which oneDNN's own layout is read quicker, also for one row
 FEW = 8  # rows up to which the number of operators decides, and not what they do
 GROUP = 32  # neighbouring weights of 4 bits that share a scale
 
@@ -24,7 +25,8 @@ class Product(nn.Module, ABC):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         # No parameters or buffers: a module takes longer to find one than a small product takes.
-        self.bias: Tensor | None = None if linear.bias is None else linear.bias.detach()
+        bias = cast("Tensor | None", linear.bias)
+        self.bias = None if bias is None else bias.detach()
         self.parts: tuple[int, ...] | None = getattr(linear, "parts", None)
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Tensor | tuple[Tensor, ...]:
@@ -53,7 +55,7 @@ class Int8Linear(Product):
         super().__init__(linear)
         rounded, scale = rounded_rows(linear.weight.detach())
         self.weight, self.scale, self._tiny = rounded.t(), scale, torch.tensor(_TINY)
-        self._packed = _Packed(rounded, scale) if rounded.numel() >= LARGE and has_dot_products() else None
+        self._packed = _Packed(rounded, scale) if len(rounded) >= WIDE and has_dot_products() else None
 
     def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
         # Few operators: with a handful of rows each costs as much as a small product itself.
@@ -66,7 +68,7 @@ class Int8Linear(Product):
 
 
 class _Packed:
-    """A large matrix as oneDNN has it: read as it lies, and the product leaves as fp32 and scaled."""
+    """A wide matrix as oneDNN has it: read as it lies, and the product leaves as fp32 and scaled."""
 
     def __init__(self, rounded: Tensor, scale: Float[Tensor, " w"]) -> None:
         packed = torch.ops.onednn.qlinear_prepack(rounded, None)

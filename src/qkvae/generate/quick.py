@@ -14,7 +14,7 @@ from qkvae.config.generation import Precision
 from qkvae.generate.products import (
     FEW,
     GROUP,
-    LARGE,
+    WIDE,
     Bf16Linear,
     Int4Linear,
     Int8Linear,
@@ -111,7 +111,7 @@ def _product(linear: nn.Linear, name: str, made: Made, few: bool, inputs: int) -
             return Bf16Linear(linear, stays=name == "up")  # what is read next is `down`
         if made == "int4" and name != _VOCABULARY and linear.in_features % GROUP == 0:
             return Int4Linear(linear)
-        if few and weights < LARGE:
+        if few and linear.out_features < WIDE:
             return Int8Weights(linear)
         if weights > _SMALL:
             return Int8Linear(linear)
