@@ -56,7 +56,7 @@ ODD: dict[str, tuple[Callable[[Lines, Lines], None], str, int]] = {
     ),
     "a megabyte": (
         megabyte,
-        "1 line of more than 100,000 bytes was dropped with their pairs (train.en:3: ",
+        "1 line of more than 100,000 bytes was dropped along with the rest of the example (train.en:3: ",
         79,
     ),
     "duplicates": (twice, "4 exact duplicates of an earlier pair were kept (line 81, line 82, line 83", 84),

@@ -59,7 +59,7 @@ def test_the_distribution_is_the_papers(word: str, p: float) -> None:
     assert sum(expected.values()) == pytest.approx(1)
     assert len(expected) >= 4
 
-    rows = TOKENIZER.encode_dropout([word] * 4_000, p, seed=1)
+    rows = TOKENIZER.words([word] * 4_000).sample(p, seed=1)
     assert_follows(Counter(tuple(row) for row in rows.to_lists()), expected)
 
     generator = np.random.default_rng(2)
@@ -70,30 +70,30 @@ def test_the_distribution_is_the_papers(word: str, p: float) -> None:
 @given(st.lists(ANY, max_size=5))
 def test_nothing_dropped_is_plain_bpe(texts: list[str]) -> None:
     plain = TOKENIZER.encode_batch(texts).to_lists()
-    assert TOKENIZER.encode_dropout(texts, 0, seed=3).to_lists() == plain
+    assert TOKENIZER.words(texts).sample(0, seed=3).to_lists() == plain
     assert TOKENIZER.words(texts).encode().to_lists() == plain
 
 
 def test_nothing_dropped_is_plain_bpe_in_long_words() -> None:
     text = "banana" * 500 + " lowestnewest" * 3
-    assert TOKENIZER.encode_dropout([text], 0, seed=3).to_lists() == [TOKENIZER.encode(text)]
+    assert TOKENIZER.words([text]).sample(0, seed=3).to_lists() == [TOKENIZER.encode(text)]
 
 
 def test_everything_dropped_is_bytes() -> None:
     text = "lowest é" + "banana" * 20
-    rows = TOKENIZER.encode_dropout([text], 1, seed=3)
+    rows = TOKENIZER.words([text]).sample(1, seed=3)
     assert rows.lengths.tolist() == [len(text.encode()) + 1]
 
 
 @given(st.lists(ANY, max_size=5), st.floats(0, 1), st.integers(0, 9))
 def test_any_segmentation_is_the_same_text(texts: list[str], p: float, seed: int) -> None:
-    assert TOKENIZER.decode_batch(TOKENIZER.encode_dropout(texts, p, seed)) == texts
+    assert TOKENIZER.decode_batch(TOKENIZER.words(texts).sample(p, seed)) == texts
 
 
 def test_a_pure_function_of_texts_p_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["the newest banana", "lowest " + "banana" * 20] * 20
     fresh = Tokenizer.from_json(TOKENIZER.to_json())
-    first = fresh.encode_dropout(texts, 0.3, 7).to_lists()
+    first = fresh.words(texts).sample(0.3, 7).to_lists()
     words = fresh.words(["some other words first", *texts])[1:]
     words.sample(0.5, 8)  # the machine has now seen more
     assert words.sample(0.3, 7).to_lists() == first
@@ -104,18 +104,18 @@ def test_a_pure_function_of_texts_p_and_seed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_occurrences_are_drawn_independently() -> None:
-    rows = TOKENIZER.encode_dropout(["banana"] * 200, 0.5, seed=0).to_lists()
+    rows = TOKENIZER.words(["banana"] * 200).sample(0.5, seed=0).to_lists()
     assert len({tuple(row) for row in rows}) > 5
 
 
 def test_a_long_line_without_spaces_takes_no_time() -> None:
     text = "banana" * 4_000
-    assert TOKENIZER.decode_batch(TOKENIZER.encode_dropout([text], 0.1, seed=0)) == [text]
+    assert TOKENIZER.decode_batch(TOKENIZER.words([text]).sample(0.1, seed=0)) == [text]
 
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"dropping a merge is 1\.5, but must be between 0 and 1"):
-        TOKENIZER.encode_dropout(["low"], 1.5, seed=0)
+        TOKENIZER.words(["low"]).sample(1.5, seed=0)
     words = Tokenizer.train(TEXTS, kind="word", exact=False)
     with pytest.raises(ValueError, match="needs a bpe tokenizer"):
-        words.encode_dropout(["low"], 0.1, seed=0)
+        words.words(["low"]).sample(0.1, seed=0)

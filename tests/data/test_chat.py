@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkvae.config import Marks
 from qkvae.data.chat import ROLE_TOKENS, Chats, ChatTemplate, Conversation, Turn, read_chats, split_chats
 from qkvae.data.packing import PackedBatches
 from qkvae.data.tokenizer import EOS, Tokenizer
@@ -110,6 +111,11 @@ def test_the_assistants_turns_count() -> None:
     epochs = 100 // -(-encoded.predictions // 16)
     assert batch.tokens == pytest.approx(len(answer) * 2 * epochs, rel=0.1)
     assert not set(batch.targets[batch.counted].tolist()) & {TOKENIZER.special(name) for name in ROLE_TOKENS}
+
+
+def test_a_turn_ends_with_the_tokenizers_own_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tokenizer, "marks", Marks(eos=9))
+    assert ChatTemplate.of(TOKENIZER).prompt([Turn("user", "Hello?")], TOKENIZER)[-2] == 9
 
 
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: not text.isspace())

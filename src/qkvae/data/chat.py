@@ -25,7 +25,7 @@ from qkvae.data.splits import chosen_by_hash, source_hashes
 from qkvae.data.stories import is_story, questions_of
 from qkvae.data.tables import json_cells
 from qkvae.data.text_column import LONGEST_ROW
-from qkvae.data.tokenizer import EOS, Tokenizer
+from qkvae.data.tokenizer import Tokenizer
 
 ROLES = ("system", "user", "assistant")
 """Who may speak: the system once and first, or not at all; then user and assistant in turn."""
@@ -279,7 +279,7 @@ class ChatTemplate:
     openers: tuple[tuple[str, int], ...]
     """The token that opens the turn of each role."""
 
-    end: int = EOS
+    end: int
     """The token that ends every turn."""
 
     @classmethod
@@ -290,7 +290,7 @@ class ChatTemplate:
             ValueError: it was trained without ``ROLE_TOKENS``.
         """
         ids = map(tokenizer.special, ROLE_TOKENS)
-        return cls(tuple(zip(ROLES, ids, strict=True)))
+        return cls(tuple(zip(ROLES, ids, strict=True)), tokenizer.marks.eos)
 
     def encode(self, conversations: Sequence[Conversation], tokenizer: Tokenizer) -> EncodedDocuments:
         """The conversations as token ids; only the assistant's turns count, their end tokens included.

@@ -123,7 +123,7 @@ class Lines:
                 tally.add("byte-order mark", "byte-order mark at the start of a file was taken off", name)
             if unfinished:
                 length = len(raw) + _skip_line(stream)
-                what = f"lines of more than {longest:,} bytes were dropped with their pairs"
+                what = f"lines of more than {longest:,} bytes were dropped along with the rest of the example"
                 tally.add("too long", what, f"{name}:{number}: {length:,} bytes")
                 yield None
                 continue

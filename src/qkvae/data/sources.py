@@ -155,8 +155,7 @@ def _unzipped(
         return files, None, None
     raise ValueError(
         f"{path.name} holds {len(files)} files ({', '.join(file.member or '' for file in files[:4])}…): it "
-        "must hold "
-        "one .tsv, .csv or .jsonl, or two aligned texts (source and target name their suffixes)"
+        "must hold one .tsv, .csv or .jsonl, or two aligned texts (source and target name their suffixes)"
     )
 
 
@@ -173,8 +172,7 @@ def _aligned(left: Lines, right: Lines) -> Rows:
     if counts[0] != counts[1]:
         raise ValueError(
             f"{left.file.name} has {counts[0]:,} lines and {right.file.name} has {counts[1]:,}: line n of "
-            "one must "
-            "translate line n of the other"
+            "one must translate line n of the other"
         )
 
 

@@ -230,16 +230,6 @@ class Tokenizer(Vocabulary):
             parts.append(self._table.number(ids, word_of.flat))
         return Words(Ragged.concatenate(parts), self._table)
 
-    def encode_dropout(self, texts: Iterable[str], p: float, seed: int | Sequence[int]) -> Ragged:
-        """Token ids with each merge skipped with probability p: a pure function of (texts, p, seed).
-
-        Texts needed more than once are quicker by ``words(texts).sample(p, seed)``.
-
-        Raises:
-            ValueError: p is outside [0, 1], or this is no bpe tokenizer.
-        """
-        return self.words(texts).sample(p, seed)
-
     # Ids to text
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:

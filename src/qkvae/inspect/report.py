@@ -94,6 +94,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         (("distortion", "distortion, −ln p(x | z)"), ("kl", "KL of the latents")),
     ),
     ("Active latents", "latents", (("active_units", "active latents"),)),
+    ("Codes in use", "codes", (("codes_used", "used at all"), ("code_perplexity", "as many, used alike"))),
     ("BLEU on the validation part", "BLEU", (("bleu", "BLEU"),)),
     (
         "Right on the validation part",
@@ -103,6 +104,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
             ("macro_f1", "macro F1"),
             ("exact_match", "exact match"),
             ("f1", "F1"),
+            ("retrieval_accuracy", "partners found"),
             ("pearson", "Pearson correlation"),
             ("spearman", "Spearman correlation"),
         ),
