@@ -31,7 +31,8 @@ class TextVAE(nn.Module):
     latent variables, with the KL of each datum.
 
     Example:
-        >>> model = TextVAE(config.TextVAE(block=config.Block(dim=8, heads=2, hidden=16), latents=(3,), vocab=10))
+        >>> block = config.Block(dim=8, heads=2, hidden=16)
+        >>> model = TextVAE(config.TextVAE(block=block, latents=(3,), vocab=10))
         >>> x = torch.tensor([[4, 5, 2], [6, 2, -1]])
         >>> model(x).shape, model.log_likelihood(x, torch.zeros(5, 2, 3)).shape
         (torch.Size([2, 3, 10]), torch.Size([5, 2]))

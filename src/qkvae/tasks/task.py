@@ -105,8 +105,8 @@ class Task:
     examples that will do: those of these paths."""
 
     learn: Callable[[Any, Any, Tell], Tokenizer | None] | None = None
-    """From the training part and ``data``: what turns text into numbers; None where there is no text, or where
-    what is given holds none."""
+    """From the training part and ``data``: what turns text into numbers; None where there is no text, or
+    where what is given holds none."""
 
     specials: Callable[[Any], tuple[str, ...]] = lambda data: ()
     """From ``data``: the special tokens that the task needs beside those that every tokenizer has."""
