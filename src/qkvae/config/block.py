@@ -34,8 +34,8 @@ class Block:
     """Normalise what a part reads (pre), or the sum after it as the 2017 paper does (post)."""
 
     eps: float = 1e-5
-    """Added to the variance under the normalisation's root (std: to the deviation, where teaching
-    documents take 1e-4), so that a constant row does not divide by zero."""
+    """Added to the variance under the normalisation's root (std: to the deviation; 1e-4 is usual there), so
+    that a constant row does not divide by zero."""
 
     positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = "sinusoidal"
     """How a token's place is made known."""

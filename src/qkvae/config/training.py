@@ -81,8 +81,8 @@ class Training:
     """Stop after this many optimiser steps instead."""
 
     batch_tokens: int = 2048
-    """Tokens in one optimiser step, padding not counted: of two languages those of the target, of pictures,
-    signals and clips the patches, of a vae and of codes the data."""
+    """Tokens in one optimiser step, padding not counted: of two languages the target's, of pictures, signals
+    and clips the patches, of a vae or codes the data."""
 
     accumulate: int = 1
     """Batches whose gradients are added up, each token weighing the same, before a step."""
