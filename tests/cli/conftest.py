@@ -83,15 +83,20 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.SimpleNamespac
     monkeypatch.chdir(tmp_path)
     fake = types.SimpleNamespace(calls=[], loaded=Loaded())
 
-    def train(task: str, config: Any, **options: Any) -> None:
+    def train(task: str, config: Any, **options: Any) -> Loaded:
         fake.calls.append((task, config, options))
+        return fake.loaded
+
+    def resume(path: Any, quiet: bool = False) -> Loaded:
+        fake.calls.append(("resume", path, quiet))
+        return fake.loaded
 
     def check(task: str, paths: Any, valid: Any, **options: Any) -> Any:
         fake.calls.append((task, paths, valid, options))
         return Found()
 
     fake.train, fake.check = train, check
-    fake.resume = lambda path, quiet=False: fake.calls.append(("resume", path, quiet))
+    fake.resume = resume
     fake.load = lambda path: fake.loaded
     fake.compare = lambda a, b, paths, **options: {"runs": [str(a), str(b)], "data": list(paths), **options}
     monkeypatch.setitem(sys.modules, "qkvae.api", fake)

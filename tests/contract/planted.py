@@ -189,7 +189,10 @@ def unseeded(original: Any, p: float, like: Tensor) -> Tensor:
 
 
 def hides_what_it_should_show(original: Any, *args: Any, attn_mask: Any = None, **kwargs: Any) -> Tensor:
-    return original(*args, attn_mask=None if attn_mask is None else ~attn_mask, **kwargs)
+    if attn_mask is not None:
+        shown = attn_mask if attn_mask.dtype == torch.bool else attn_mask == 0
+        attn_mask = ~shown
+    return original(*args, attn_mask=attn_mask, **kwargs)
 
 
 def clipped_first(original: Any, self: Any, scale: float, clip: float) -> float:

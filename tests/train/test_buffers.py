@@ -127,6 +127,7 @@ class Held(Coding):
     def __init__(self) -> None:
         super().__init__()
         self.model.normal.requires_grad_(False)
+        object.__setattr__(self.model, "held", self.model.normal)
         self.model.normal.weight.data.fill_(1.0 + 2**-12)  # which bf16 would round
         self.model.book.train = lambda mode=True: self.model.book
         self.model.book.training = False

@@ -41,6 +41,11 @@ class CodePrior(nn.Module):
         """p(x | what is told)."""
         return self.vq.likelihood
 
+    @property
+    def held(self) -> VQ:
+        """What is no more trained, and computes in fp32 as it was judged."""
+        return self.vq
+
     def train(self, mode: bool = True) -> CodePrior:
         """As of any module; the VQ-VAE learns nothing any more."""
         super().train(mode)

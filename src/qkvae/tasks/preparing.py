@@ -91,7 +91,8 @@ def prepare_again(run: Run, processes: Processes, reporter: Reporter) -> Prepare
         if not run.is_prepared:
             _keep(run, _tokenizer(task, config, corpus, base, reporter), corpus)
         run.check_data(corpus.fingerprint)
-        tokenizer = run.tokenizer if hasattr(config.model, "vocab") else None
+        learned = task.learn is not None and hasattr(config.model, "vocab")
+        tokenizer = run.tokenizer if learned else None
     tokenizer, words = _told(tokenizer, processes), None
     if tokenizer is not None:
         if len(tokenizer) != config.model.vocab:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
 
 from qkvae.train import foreach
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A model that holds another one, which is not trained."""
+
+    @property
+    def held(self) -> nn.Module:
+        """The one that is held."""
+        ...
 
 
 class Weights:
@@ -13,8 +25,8 @@ class Weights:
 
     In fp32 both are the same tensors.  In bf16 the model's weights are a rounded copy: a step moves the fp32
     weights by the copy's gradients and rounds them into the copy again, so that small updates are not lost
-    (Micikevicius et al. 2018, arXiv:1710.03740).  Buffers, and weights that are held, stay as they are.  Tied
-    weights appear once.
+    (Micikevicius et al. 2018, arXiv:1710.03740).  Buffers, and a model that is held within, stay as they
+    are.  Tied weights appear once.
 
     >>> weights = Weights(nn.Linear(2, 2), "bf16")
     >>> weights.model.weight.dtype, weights.masters["weight"].dtype
@@ -31,8 +43,10 @@ class Weights:
             return
         self.masters = {name: p.detach().float().clone() for name, p in self.masters.items()}
         self.copies = [p for p in model.parameters() if p.requires_grad]
-        for p in self.copies:  # not the buffers: tables of positions need all their digits
-            p.data = p.data.bfloat16()
+        held = {id(p) for p in model.held.parameters()} if isinstance(model, Holding) else set[int]()
+        for p in model.parameters():  # not the buffers: tables of positions need all their digits
+            if id(p) not in held:
+                p.data = p.data.bfloat16()
 
     @torch.no_grad()
     def gather(self) -> None:
