@@ -95,7 +95,7 @@ def build() -> App:
     """The application: every verb of the table by its import path, so that help needs none of them."""
     app = App(
         name="qkvae",
-        help="Train a Transformer on your own data, see every number inside it, and use it.",
+        help="Train a Transformer or a VAE on your own data, see every number inside it, and use it.",
         help_epilogue=as_epilogue(EXAMPLES),
         help_format="plaintext",
         version=__version__,

@@ -9,13 +9,18 @@ from collections.abc import Iterable
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that helps after an unknown name: the nearest known one, or all of them.
 
+    A name that lacks only the group it belongs to is nearer than one that looks like it.
+
     >>> nearest("translatoin", ["translation", "vae"])
     'did you mean "translation"?'
+    >>> nearest("--dropout", ["--bpe-dropout", "--model.dropout"])
+    'did you mean "--model.dropout"?'
     >>> nearest("xyz", ["relu", "gelu"])
     'known: gelu, relu'
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    grouped = [each for each in known if each.rpartition(".")[2] == name.lstrip("-")]
+    close = grouped or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else "known: " + ", ".join(known)
 
 
