@@ -18,8 +18,8 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
-def resumes_to_the_same_bits(train: Callable[[Path], Any], folder: Path, step: int) -> bool:
-    """Whether a training that is killed after this step and resumed ends in the same weights."""
+def killed_and_resumed(train: Callable[[Path], Any], folder: Path, step: int) -> tuple[Path, Path]:
+    """The folders of a training left alone, and of one that is killed after this step and resumed."""
     train(folder / "whole")
     kept = loop.Loop._after_step
 
@@ -32,6 +32,10 @@ def resumes_to_the_same_bits(train: Callable[[Path], Any], folder: Path, step: i
         patched.setattr(loop.Loop, "_after_step", after_step)
         with pytest.raises(Killed):
             train(folder / "killed")
-    api.resume(folder / "killed", quiet=True)
-    whole, killed = (Run.open(folder / name).load_model() for name in ("whole", "killed"))
+    return folder / "whole", api.resume(folder / "killed", quiet=True).path
+
+
+def resumes_to_the_same_bits(train: Callable[[Path], Any], folder: Path, step: int) -> bool:
+    """Whether a training that is killed after this step and resumed ends in the same weights."""
+    whole, killed = (Run.open(path).load_model() for path in killed_and_resumed(train, folder, step))
     return whole.keys() == killed.keys() and all(torch.equal(whole[name], killed[name]) for name in whole)

@@ -15,16 +15,13 @@ from PIL import Image
 from tiny_latents import STEPS, config, pictures, save_png, table, texts
 from torch import nn
 
+from killing import killed_and_resumed
 from qkvae import api
 from qkvae.cli import main
 from qkvae.config import Inference
 from qkvae.models import VAE
 from qkvae.run import CARD, Run
 from qkvae.train import loop
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -48,27 +45,15 @@ def of_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["pictures", "rows", "texts"])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(kind: str, tmp_path: Path) -> None:
     learning = Inference(beta_schedule="linear", beta_epochs=2, free_nats=0.01)
     if kind == "texts":
         learning = replace(learning, algorithm="em", e_steps=2)
     path = {"pictures": pictures, "rows": table, "texts": texts}[kind](tmp_path)
     made = config(path, learning=learning, model={"latents": (2,) if kind == "texts" else (2, 2)})
-    whole = api.train("vae", made, out=tmp_path / "whole", quiet=True).path
-    after_step = loop.Loop._after_step
-
-    def killed(self: loop.Loop, meter: object) -> None:
-        after_step(self, meter)  # pyright: ignore[reportArgumentType]
-        if self.step == STEPS // 2 + 1:
-            raise Killed
-
-    monkeypatch.setattr(loop.Loop, "_after_step", killed)
-    with pytest.raises(Killed):
-        api.train("vae", made, out=tmp_path / "again", quiet=True)
-    monkeypatch.setattr(loop.Loop, "_after_step", after_step)
-    again = api.resume(tmp_path / "again", quiet=True).path
+    whole, again = killed_and_resumed(
+        lambda out: api.train("vae", made, out=out, quiet=True), tmp_path, STEPS // 2 + 1
+    )
     for name in ("model.safetensors", CARD):
         assert (again / name).exists(), name
     assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

@@ -15,16 +15,12 @@ from PIL import Image
 from tiny_codes import STEPS, bars, of_codes, of_prior
 from torch.testing import assert_close
 
+from killing import killed_and_resumed
 from qkvae import api
 from qkvae.cli import main
 from qkvae.generate.code_rows import write_codes
 from qkvae.run import Run
 from qkvae.tasks.vq_vae.coder import CodeCoder
-from qkvae.train import loop
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -48,39 +44,25 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return CodeCoder.from_run(Run.open(path)).model.state_dict()
 
 
-def resumed_alike(train: Callable[[Path], object], folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+def resumed_alike(train: Callable[[Path], object], folder: Path) -> bool:
     """Whether a run that was killed goes on to the bits of one that was not."""
-    train(folder / "whole")
-    after_step = loop.Loop._after_step
-
-    def killed(self: loop.Loop, meter: object) -> None:
-        after_step(self, meter)  # pyright: ignore[reportArgumentType]
-        if self.step == STEPS // 2 + 1:
-            raise Killed
-
-    monkeypatch.setattr(loop.Loop, "_after_step", killed)
-    with pytest.raises(Killed):
-        train(folder / "again")
-    monkeypatch.setattr(loop.Loop, "_after_step", after_step)
-    api.resume(folder / "again", quiet=True)
-    one, other = ((folder / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
+    runs = killed_and_resumed(train, folder, STEPS // 2 + 1)
+    one, other = ((path / "model.safetensors").read_bytes() for path in runs)
     return one == other
 
 
-def test_a_killed_vq_vae_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_vq_vae_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     config = of_codes(bars(tmp_path))
-    assert resumed_alike(lambda out: api.train("vq-vae", config, out=out, quiet=True), tmp_path, monkeypatch)
+    assert resumed_alike(lambda out: api.train("vq-vae", config, out=out, quiet=True), tmp_path)
 
 
-def test_a_killed_prior_goes_on_to_the_same_bits(
-    codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_prior_goes_on_to_the_same_bits(codes: Path, tmp_path: Path) -> None:
     asked = of_prior(bars(tmp_path))
 
     def train(out: Path) -> None:
         api.train("image-generation", asked, base=codes, out=out, quiet=True)
 
-    assert resumed_alike(train, tmp_path, monkeypatch)
+    assert resumed_alike(train, tmp_path)
 
 
 def test_the_prior_holds_the_codes_as_they_were(codes: Path, drawing: Path) -> None:

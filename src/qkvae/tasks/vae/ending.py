@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -26,10 +27,10 @@ from qkvae.tasks.vae.text_form import TextForm
 from qkvae.tasks.vae.text_sections import text_sections
 from qkvae.train.progress import Reporter
 
-THRESHOLD = 0.99
-"""Part of the training data that is usual."""
+JUDGED = 2_000
+"""Training data by which the threshold is chosen."""
 
-JUDGED = 2_000  # training data by which the threshold is chosen
+_THRESHOLD = 0.99  # part of them that is usual
 _SHOWN = 64  # samples
 _PAIRS = 16  # reconstructions
 _MAPPED = 400  # data on the map
@@ -51,12 +52,14 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     judged = part.select(evenly(len(part), JUDGED).tolist())
     samples = coder.generation.samples_or_default
     found = figures(coder, judged, samples)
-    threshold = coder.threshold = _threshold(coder, encoded)
+    threshold = coder.threshold = usual_below(
+        encoded, lambda x, labels: scores(coder.model, x, labels, samples)
+    )
     run.update_resolved({"threshold": threshold})
     headline = {name: float(found[name]) for name in ("nll", "elbo", "distortion", "kl", "active_units")}
     noun = encoded.form.noun
     shown = tell_figures(run, reporter, headline, len(judged), noun)
-    reporter.say(f"{noun}s above {threshold:.4f} nats are strange: 99 % of the training {noun}s lie below")
+    reporter.say(f"{coder.said_of_threshold()}")
     advice = {"kl": headline["kl"], "active_units": headline["active_units"]}
     write_pages(
         run,
@@ -75,13 +78,12 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     )
 
 
-def _threshold(coder: Coder, encoded: Encoded) -> float:
-    """The score that nearly all training data stay below."""
+def usual_below(encoded: Encoded, scored: Callable[[Tensor, Tensor | None], Tensor]) -> float:
+    """The score that nearly all training data stay below; ``scored`` tells those of data and their labels."""
     rows = torch.from_numpy(evenly(len(encoded.train), JUDGED))
-    x = encoded.form.numbers(encoded.train[rows])
     labels = None if encoded.train_labels is None else encoded.train_labels[rows]
-    found = scores(coder.model, x, labels, coder.generation.samples_or_default)
-    return float(np.quantile(found.numpy(), THRESHOLD))
+    found = scored(encoded.form.numbers(encoded.train[rows]), labels)
+    return float(np.quantile(found.numpy(), _THRESHOLD))
 
 
 def _sections(coder: Coder, encoded: Encoded) -> list[Section]:

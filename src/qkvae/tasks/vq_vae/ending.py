@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import cast
 
-import numpy as np
 import torch
 from markupsafe import Markup
 
@@ -18,7 +17,7 @@ from qkvae.run import Run
 from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.reading import evenly
 from qkvae.tasks.vae.corpus import Encoded, told_numbers
-from qkvae.tasks.vae.ending import JUDGED, THRESHOLD
+from qkvae.tasks.vae.ending import JUDGED, usual_below
 from qkvae.tasks.vq_vae.coder import CodeCoder
 from qkvae.tasks.vq_vae.evaluate import figures
 from qkvae.train.progress import Reporter
@@ -39,7 +38,7 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     part = encoded.valid_part
     judged = part.select(evenly(len(part), JUDGED).tolist())
     found = figures(coder, judged)
-    threshold = coder.threshold = _threshold(coder, encoded)
+    threshold = coder.threshold = usual_below(encoded, lambda x, labels: coder.told(x, labels).nll)
     run.update_resolved({"threshold": threshold})
     writes = isinstance(coder.model, CodePrior)
     told = ("nll", "distortion", "kl") if writes else ("distortion", "code_perplexity", "codes_used")
@@ -61,14 +60,6 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
             where=many(len(judged), "validation picture"),
         ),
     )
-
-
-def _threshold(coder: CodeCoder, encoded: Encoded) -> float:
-    """The score that nearly all training pictures stay below."""
-    rows = torch.from_numpy(evenly(len(encoded.train), JUDGED))
-    labels = None if encoded.train_labels is None else encoded.train_labels[rows]
-    found = coder.told(encoded.form.numbers(encoded.train[rows]), labels).nll
-    return float(np.quantile(found.numpy(), THRESHOLD))
 
 
 def _sections(coder: CodeCoder, encoded: Encoded) -> list[Section]:
