@@ -293,8 +293,31 @@ def loop_end(path: Path) -> dict[str, torch.Tensor]:
 def test_slow_evaluations_neither_end_the_training_nor_let_it_overrun(
     tmp_path: Path, slow: dict[int, float], least: int
 ) -> None:
+    loop, clock, heard = timed(tmp_path, slow)
+    loop.fit()
+    assert loop.step > least
+    assert clock.now <= 1.01 * (180 - 8)
+    if len(slow) < 2:
+        assert not any("warning" in said for said in heard.said)
+
+
+def test_an_evaluation_that_uses_up_the_time_is_the_last_one_and_told_of(tmp_path: Path) -> None:
+    loop, _, heard = timed(tmp_path, {3: 170.0})
+    loop.fit()
+    evaluated = [record["step"] for record in loop.run.records() if "score" in record]
+    assert len(evaluated) == 4
+    assert evaluated[-1] == loop.step
+    told = [said for said in heard.said if "warning" in said]
+    assert len(told) == 1
+    assert "the time is over at 4" in told[0]
+    resumed = Loop(Fit(), loop.run, loop.learner.machine, Heard())
+    resumed.fit()
+    assert [record["step"] for record in loop.run.records() if "score" in record] == evaluated
+
+
+def timed(folder: Path, slow: dict[int, float]) -> tuple[Loop, Hand, Heard]:
     """180 seconds, 8 of them for the end, 0.3 for a step and 3 for an evaluation that is not slow."""
-    clock = Hand()
+    clock, heard = Hand(), Heard()
 
     class Timed(Fit):
         def validate(self) -> dict[str, float]:
@@ -307,11 +330,8 @@ def test_slow_evaluations_neither_end_the_training_nor_let_it_overrun(
             return super().loss(batch)
 
     config = Translation(training=Training(minutes=3.0), optimizer=Optimizer(name="adamw"))
-    run = Run.create(tmp_path / "run", "translation", config)
-    loop = Loop(Timed(), run, Machine("cpu", "fp32", 1), Heard(), clock=clock, ending=8.0)
-    loop.fit()
-    assert loop.step > least
-    assert clock.now <= 1.01 * (180 - 8)
+    run = Run.create(folder / "run", "translation", config)
+    return Loop(Timed(), run, Machine("cpu", "fp32", 1), heard, clock=clock, ending=8.0), clock, heard
 
 
 class Hand:

@@ -22,6 +22,12 @@ from qkvae.train.processes import ALONE, LostProcess, Processes
 from qkvae.train.progress import Reporter
 from qkvae.train.sinks import make_sink
 
+_NEARLY = 0.95  # progress from which the learning rate has as good as reached its end
+_CUT = (
+    "the time is over at {:.0%} of the training, with the learning rate still high: an evaluation took longer "
+    "than expected, or the machine became slower; give more --minutes or fewer --validations"
+)
+
 
 class Loop:
     """One training, from its first step or from where it was interrupted.
@@ -98,17 +104,19 @@ class Loop:
         if self.step == 0 and self.processes.leads:
             self.run.log(self.planner.current.record())
         self.objective.model.train()
+        paused = False
         with interruptible() as self.interruption:
             try:
                 self._take_steps(Meter(self.clock, self.objective.counted))
             except Paused:
+                paused = True
                 self._stop_early()
             except LostProcess:
                 if self.processes.leads:
                     self._save_state()  # the weights are whole: a step waits until it has heard of all
                 raise
-            if self.interruption.asked:
-                raise KeyboardInterrupt
+        if paused or self.interruption.asked:
+            raise KeyboardInterrupt
 
     def _take_steps(self, meter: Meter) -> None:
         """Steps, and what is due after each, until the plan or the patience ends."""
@@ -161,6 +169,11 @@ class Loop:
         """
         evaluation = self._evaluate_if_due(meter, last)
         plan = None if last else self.planner.change(self.step, self._pending())
+        if plan is not None and plan.steps <= self.step:
+            if plan.progress < _NEARLY:
+                self.reporter.say(f"warning: {_CUT.format(plan.progress)}")
+            if evaluation is not None:  # it was the last one
+                self.validations = self.training.validations
         records = [record for record in (evaluation, plan and plan.record()) if record]
         if evaluation is not None:
             begun = self.clock()
@@ -261,13 +274,12 @@ class Loop:
         return (self.planner.current.steps - self.step) * per_step + self._pending()
 
     def _stop_early(self) -> None:
-        """Save everything and hand the interruption on."""
+        """Save everything."""
         if self.processes.leads:
             self._save_state()
             if self.best is None:  # a run that was never evaluated is still a run that can be used
                 self.run.save_model(state_with(self.objective.model, self.learner.kept))
         self.processes.wait()
-        raise KeyboardInterrupt
 
     def _save_state(self, records: Sequence[dict[str, Any]] = ()) -> None:
         """Everything that resuming needs, in one file; ``records`` are still to be logged and followed."""
