@@ -42,7 +42,7 @@ def test_classes_are_in_order_and_lonely_ones_are_said() -> None:
     found = Labels.decide(labelled("10", "9", "10", "b", "a", "b", "a"))
     assert found.names == ("9", "10", "a", "b")
     assert found.counts == (1, 2, 2, 2)
-    assert str(found.notes[1]) == "1 classes have a single example (9)"
+    assert str(found.notes[1]) == "1 label was met in one example only (9)"
 
 
 def test_encode() -> None:

@@ -51,6 +51,12 @@ def test_the_card_holds_every_fact(run: Run) -> None:
         assert fact in text
 
 
+def test_the_card_names_a_pipeline_only_where_the_hub_has_one(tmp_path: Path) -> None:
+    for task, line in (("vae", ""), ("image-generation", "pipeline_tag: unconditional-image-generation\n")):
+        text = card(Run.create(tmp_path / task, task, Translation()))
+        assert text.startswith(f"---\nlibrary_name: qkvae\n{line}---\n"), text
+
+
 def test_the_card_says_what_is_not_known(run: Run) -> None:
     text = card(run)
     assert "Licence of the data: not stated." in text

@@ -106,7 +106,7 @@ class Labels:
         lonely = [name for name in names if counts[name] == 1]
         if lonely:
             shown = tuple(shortened(name) for name in lonely[:EXAMPLES])
-            notes.append(Note("single example", len(lonely), "classes have a single example", shown))
+            notes.append(Note("single example", len(lonely), "labels were met in one example only", shown))
         return cls(
             chosen, tuple(names), tuple(counts[name] for name in names), len(train), notes=tuple(notes)
         )

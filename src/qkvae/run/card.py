@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from qkvae.run.folder import Run
 
 CARD = "README.md"
+_UNTAGGED = ("vae", "vq-vae", "masked-image-modeling", "signal-classification")  # no pipeline of the hub's
+_TAGS = {"image-generation": "unconditional-image-generation"}  # where the hub has another word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,7 @@ def model_card(run: Run, facts: Facts) -> str:
     """
     family = type(run.config.model).__name__
     return f"""---
-library_name: qkvae
-pipeline_tag: {run.task}
+library_name: qkvae{_tag(run.task)}
 ---
 # {run.path.resolve().name}
 
@@ -156,3 +157,8 @@ def _rows(rows: Iterable[tuple[str, ...]]) -> str:
     """Lines of a Markdown table; a bar or line break inside a cell would end it."""
     cells = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows)
     return "\n".join(f"| {line} |" for line in cells)
+
+
+def _tag(task: str) -> str:
+    """The line that names the hub's pipeline, if it has one."""
+    return "" if task in _UNTAGGED else f"\npipeline_tag: {_TAGS.get(task, task)}"
