@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qkvae.data.labelled import Labelled, read_labelled, split_labelled
+from qkvae.data.labelled import Label, Labelled, read_labelled, split_labelled
 
 TEXTS = [f"film {n} was seen" for n in range(20)]
 LABELS = ["good" if n % 3 else "bad" for n in range(20)]
@@ -232,6 +232,21 @@ def test_split_keeps_equal_texts_together() -> None:
     assert valid.pairs[0] == str(valid.lines[0] - 1)
     with pytest.raises(ValueError, match="all the same, cannot be split"):
         split_labelled(Labelled(["a", "A"], ["1", "2"]), 0.5)
+
+
+def test_the_split_leaves_a_class_that_no_other_text_has_where_it_is_learned() -> None:
+    texts = [f"film {n}" for n in range(60)]
+    _, valid = split_labelled(Labelled(texts, ["good"] * 60), 0.2)
+    rare = int(valid.texts[0].split()[1])
+    labels: list[Label] = ["rare" if n == rare else "good" for n in range(60)]
+    train, again = split_labelled(Labelled(texts, labels), 0.2, classes=True)
+    assert again.texts == valid.texts[1:]
+    assert "rare" in train.labels
+    line = rare + 1
+    assert [str(note) for note in train.notes] == [
+        f"1 text was kept for training, which has no other of their class (line {line})"
+    ]
+    assert split_labelled(Labelled(texts, labels), 0.2)[1].texts == valid.texts  # numbers, say
 
 
 def test_fingerprint_is_of_what_is_said() -> None:

@@ -196,13 +196,15 @@ def test_what_may_be_changed_is_free_and_the_rest_refused(runs: dict[str, Path])
     assert asked(length=20).model.max_length == 32
     assert asked(length=50).model.max_length == 50
     assert asked().data.length == 32
-    assert asked().data.tokenizer == "char"
+    assert asked().data.tokenizer == asked(tokenizer="char").data.tokenizer == "char"
     with pytest.raises(ValueError, match=r"model\.dim is 32, but .*book has 16: leave it out"):
         asked({"block": {"dim": 32}})
     with pytest.raises(ValueError, match=r"model\.depth is 6, but .*book has 2"):
         asked({"depth": 6})
     with pytest.raises(ValueError, match="vocab_size 500 has no effect with --from"):
         asked(vocab_size=500)
+    with pytest.raises(ValueError, match="tokenizer bpe has no effect with --from"):
+        asked(tokenizer="bpe")
     with pytest.raises(ValueError, match=r'unknown setting "model.depht"'):
         asked({"depht": 6})
     block = replace(base.settings.block, positions="learned")

@@ -16,7 +16,7 @@ from qkvae.data.columns import Columns
 from qkvae.data.labelled_rows import labelled_items, told_columns
 from qkvae.data.pairs import EXAMPLES, Note, Tally
 from qkvae.data.sources import scrubbed
-from qkvae.data.splits import chosen_by_hash, source_hashes
+from qkvae.data.splits import chosen_by_hash, kept_note, source_hashes, without_lonely
 from qkvae.data.tables import shortened
 
 MINIMUM_TEXTS = 10
@@ -269,11 +269,12 @@ def _duplicates(found: Labelled) -> Iterable[Note]:
         yield Note("duplicates", len(again), "exact duplicates of an earlier row were kept", examples)
 
 
-def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled]:
+def split_labelled(found: Labelled, fraction: float, classes: bool = False) -> tuple[Labelled, Labelled]:
     """Split into (train, valid) by where the hash of the normalised text falls, see ``splits.split_pairs``.
 
     Equal texts fall on one side, whatever their labels and second texts, and of pairs also those whose first
-    texts only go on: all questions about one story.
+    texts only go on: all questions about one story.  Where labels are ``classes``, texts of one that no other
+    has are learned from, and are counted.
 
     Raises:
         ValueError: the fraction is not inside (0, 1), or there are fewer than two different texts.
@@ -289,8 +290,9 @@ def split_labelled(found: Labelled, fraction: float) -> tuple[Labelled, Labelled
     if len(np.unique(hashes)) < 2:
         raise ValueError(f"{len(found)} texts, all the same, cannot be split: give at least two")
     chosen = chosen_by_hash(hashes, fraction)
+    chosen, kept = without_lonely(chosen, hashes, found.labels) if classes else (chosen, [])
     train, valid = (found.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
-    return replace(train, notes=found.notes), valid
+    return replace(train, notes=(*found.notes, *kept_note(found, kept, "texts"))), valid
 
 
 def _beginnings(texts: list[str]) -> list[str]:

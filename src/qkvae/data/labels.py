@@ -92,7 +92,7 @@ class Labels:
             ValueError: a label that does not fit the kind (with its line); fewer than two classes,
                 nearly as many classes as examples, or numbers that are all the same.
         """
-        chosen = _inferred(train) if kind is None else kind
+        chosen = inferred(train) if kind is None else kind
         notes = [] if kind is not None else [_said(train, chosen)]
         if chosen == "number":
             values = _numbers(train).astype(np.float64)
@@ -191,7 +191,8 @@ def _told(part: Examples) -> Sequence[Label]:
     return part.labels
 
 
-def _inferred(train: Examples) -> LabelKind:
+def inferred(train: Examples) -> LabelKind:
+    """What the labels are where nobody says it, see `Labels.decide`."""
     if any(isinstance(label, tuple) for label in _told(train)):
         return "several"
     values = [_number(label) for label in _told(train)]

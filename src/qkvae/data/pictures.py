@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import EXAMPLES, Note
-from qkvae.data.splits import chosen_by_hash
+from qkvae.data.splits import chosen_by_hash, kept_note, without_lonely
 
 Hashes = NDArray[np.uint64]
 """64 bits of what each picture was read from: those that are equal are the same picture."""
@@ -140,29 +140,12 @@ def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictu
         raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")
     if len(np.unique(pictures.hashes)) < 2:
         raise ValueError(f"{len(pictures)} pictures, all the same, cannot be split: give at least two")
-    by_hash = chosen_by_hash(pictures.hashes, fraction)
-    chosen = by_hash & ~_alone(pictures, by_hash)
-    if not chosen.any():
-        chosen = by_hash
-    kept = np.flatnonzero(by_hash & ~chosen).tolist()
+    chosen = chosen_by_hash(pictures.hashes, fraction)
+    kept: list[int] = []
+    if pictures.labels is not None:
+        chosen, kept = without_lonely(chosen, pictures.hashes, pictures.labels)
     train, valid = (pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
-    if not kept:
-        return replace(train, notes=pictures.notes), valid
-    examples = tuple(pictures.where(place) for place in kept[:EXAMPLES])
-    note = Note(
-        "kept", len(kept), "pictures were kept for training, which has no other of their class", examples
-    )
-    return replace(train, notes=(*pictures.notes, note)), valid
-
-
-def _alone(pictures: Pictures, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the chosen pictures, or of their copies, have a label that none of the others has."""
-    if pictures.labels is None:
-        return np.zeros_like(chosen)
-    held = [{label} if isinstance(label, str) else set(label) for label in pictures.labels]
-    there = {name for names, part in zip(held, chosen, strict=True) if not part for name in names}
-    alone = np.fromiter((not names <= there for names in held), np.bool_, len(held))
-    return chosen & np.isin(pictures.hashes, pictures.hashes[chosen & alone])
+    return replace(train, notes=(*pictures.notes, *kept_note(pictures, kept, "pictures"))), valid
 
 
 def duplicates(pictures: Pictures) -> tuple[Note, ...]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkvae.data.pairs import Pairs
+from qkvae.data.pairs import EXAMPLES, Note, Pairs
+
+
+@runtime_checkable
+class Places(Protocol):
+    """Examples that can tell where each was read."""
+
+    def where(self, index: int, /) -> str:
+        """For a message."""
+        ...
 
 
 def normalised(text: str) -> str:
@@ -62,6 +73,35 @@ def chosen_by_hash(hashes: NDArray[np.uint64], fraction: float) -> NDArray[np.bo
     if not chosen.any():
         return hashes == hashes.min()
     return hashes != hashes.max() if chosen.all() else chosen
+
+
+def without_lonely(
+    chosen: NDArray[np.bool_], hashes: NDArray[np.uint64], labels: Sequence[str | tuple[str, ...]]
+) -> tuple[NDArray[np.bool_], list[int]]:
+    """Leave examples whose class no other part would have, and their copies, where they can be learned from.
+
+    Returns:
+        what stays chosen, all of it where nothing else would; and the places of those that were left.
+
+    >>> without_lonely(np.array([True, False, True]), np.arange(3, dtype=np.uint64), ["a", "a", "b"])
+    (array([ True, False, False]), [2])
+    """
+    held = [{label} if isinstance(label, str) else set(label) for label in labels]
+    there = {name for names, part in zip(held, chosen, strict=True) if not part for name in names}
+    lonely = chosen & np.fromiter((not names <= there for names in held), np.bool_, len(held))
+    left = chosen & np.isin(hashes, hashes[lonely])
+    if left.sum() == chosen.sum():
+        return chosen, []
+    return chosen & ~left, np.flatnonzero(left).tolist()
+
+
+def kept_note(whole: Places, kept: Sequence[int], what: str) -> tuple[Note, ...]:
+    """What is said of examples that were not split off, if there are any."""
+    if not kept:
+        return ()
+    examples = tuple(whole.where(place) for place in kept[:EXAMPLES])
+    said = f"{what} were kept for training, which has no other of their class"
+    return (Note("kept", len(kept), said, examples),)
 
 
 def source_hashes(texts: list[str]) -> NDArray[np.uint64]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from qkvae.nn.heads import MaskedWords
+from qkvae.nn.precise import precise
 
 _CHUNK = 512  # rows of logits held at a time: 16 MB in fp32 at a vocabulary of 8,000
 
@@ -63,7 +64,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         d_features = torch.empty_like(features) if wants_gradient else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
         d_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
-        nll = features.new_zeros((), dtype=_summed(features))
+        nll = features.new_zeros((), dtype=precise(features))
         for start in range(0, len(features), _CHUNK):
             rows = slice(start, start + _CHUNK)
             target = targets[rows, None]
@@ -161,7 +162,7 @@ class _ConsistentCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         d_features = torch.empty_like(features)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
-        loss, nll = (features.new_zeros((), dtype=_summed(features)) for _ in range(2))
+        loss, nll = (features.new_zeros((), dtype=precise(features)) for _ in range(2))
         for start in range(0, len(targets), _CHUNK):
             rows = slice(start, start + _CHUNK)
             part, target = features[:, rows], targets[rows].expand(2, -1)[..., None]
@@ -205,10 +206,5 @@ def _negative_log(p: Tensor, logits: Tensor, target: Tensor) -> Tensor:
 
 def _at_targets(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
     """The logits of the targets, summed."""
-    total = (features.float() * weight[targets].float()).sum(dtype=_summed(features))
+    total = (features.float() * weight[targets].float()).sum(dtype=precise(features))
     return total if bias is None else total + bias[targets].sum(dtype=total.dtype)
-
-
-def _summed(x: Tensor) -> torch.dtype:
-    """In which arithmetic a long sum is made: double precision, but Apple's GPUs have none."""
-    return torch.float32 if x.device.type == "mps" else torch.float64

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from qkvae.nn.gaussian import Gaussian
+from qkvae.nn.precise import precise
 
 ACTIVE = 0.01
 """A latent is active if its mean varies by more than this: Burda et al. 2016, arXiv:1509.00519."""
@@ -33,7 +34,7 @@ def code_perplexity(counts: Int[Tensor, " codes"]) -> Float[Tensor, ""]:
     >>> code_perplexity(torch.tensor([5, 5, 5, 5])), code_perplexity(torch.tensor([7, 0]))
     (tensor(4.), tensor(1.))
     """
-    share = counts.double() / counts.sum()
+    share = counts.to(precise(counts)) / counts.sum()
     return torch.exp(-torch.xlogy(share, share).sum()).float()
 
 
@@ -48,12 +49,12 @@ def mutual_information(q: Gaussian, z: Float[Tensor, "draws data latent"]) -> Fl
     tensor(2.)
     """
     own = q.log_prob(z).sum(-1)
-    total = torch.zeros((), dtype=torch.float64)
+    total = 0.0
     for begin in range(0, z.shape[1], _CHUNK):
         part = z[:, begin : begin + _CHUNK, None]
         log_q = q.log_prob(part).sum(-1).logsumexp(-1) - math.log(len(q.mu))
-        total += (own[:, begin : begin + _CHUNK] - log_q).sum(dtype=torch.float64)
-    return (total / own.numel()).float()
+        total += float((own[:, begin : begin + _CHUNK] - log_q).sum(dtype=precise(own)))
+    return own.new_tensor(total / own.numel())
 
 
 class Rates:
@@ -75,7 +76,7 @@ class Rates:
     def add(self, log_likelihood: Float[Tensor, " b"], kl: Float[Tensor, "b latent"]) -> None:
         """Add the terms of some data."""
         self.count += len(kl)
-        self._distortion -= float(log_likelihood.sum(dtype=torch.float64))
+        self._distortion -= float(log_likelihood.sum(dtype=precise(log_likelihood)))
         more = kl.detach().cpu().sum(0, dtype=torch.float64)
         self._kl = more if self._kl is None else self._kl + more
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from qkvae.nn.dense import Dense
 from qkvae.nn.gaussian import LOG_2_PI, Gaussian, log_standard
+from qkvae.nn.precise import precise
 from qkvae.nn.projection import Projection
 from qkvae.nn.taps import Tap
 
@@ -118,7 +119,7 @@ class Vamp(nn.Module):
         The squares are made by one product of matrices, Σ (z − μ)²/σ² = z²·σ⁻² − 2 z·(μ σ⁻²) + Σ μ²/σ², in
         double precision: where σ is small, large numbers are subtracted.
         """
-        mu, logvar = (x.to(_exact(x)) for x in read(self.inputs))
+        mu, logvar = (x.to(precise(x)) for x in read(self.inputs))
         z, precision = z.to(mu.dtype), torch.exp(-logvar)
         constant = -0.5 * (LOG_2_PI + logvar + mu.square() * precision).sum(1)
         slopes = torch.cat([-0.5 * precision, mu * precision], 1)
@@ -201,8 +202,3 @@ def _beside(features: Tensor, above: Sequence[Tensor]) -> Tensor:
     if not above:
         return features
     return torch.cat([features.expand(*above[0].shape[:-1], -1), *above], -1)
-
-
-def _exact(x: Tensor) -> torch.dtype:
-    """Double precision, but Apple's GPUs have none."""
-    return torch.float32 if x.device.type == "mps" else torch.float64

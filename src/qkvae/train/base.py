@@ -218,15 +218,15 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
         return from_dict(kind, dict(asked), default=replace(usual, model=settings))
     if isinstance(settings, Encoder) and type(settings.head) is not type(usual.model.head):
         settings = replace(settings, head=usual.model.head)
+    assert base.tokenizer is not None
     for name in _VOCABULARY:
-        if name in data:
+        if name in data and (name, data[name]) != ("tokenizer", base.tokenizer.kind):
             raise ValueError(
                 f"{name} {data[name]} has no effect with --from {base.path}, whose tokenizer is taken: "
                 "leave it out"
             )
     _refuse_changes(settings, wanted, base.path)
     longest = settings.max_length
-    assert base.tokenizer is not None
     usual_data = _with_kind(usual.data, base.tokenizer.kind)
     for name in _LENGTHS:
         if hasattr(usual_data, name):

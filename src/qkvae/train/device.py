@@ -114,7 +114,7 @@ def _require_one_each(device: str, processes: Processes) -> None:
 def _choose_device(asked: str) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
-        # An Apple GPU must be asked for: translating still computes in float64, which it does not have.
+        # An Apple GPU must be asked for: nobody has tried one yet.
         return "cuda" if there["cuda"] else "cpu"
     if not there[asked]:
         have = ", ".join(name for name, found in there.items() if found)

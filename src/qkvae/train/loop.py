@@ -24,8 +24,8 @@ from qkvae.train.sinks import make_sink
 
 _NEARLY = 0.95  # progress from which the learning rate has as good as reached its end
 _CUT = (
-    "the time is over at {:.0%} of the training, with the learning rate still high: an evaluation took longer "
-    "than expected, or the machine became slower; give more --minutes or fewer --validations"
+    "the time is over at {:.0%} of the training, with the learning rate still high: an evaluation took "
+    "longer than expected, or the machine became slower; give more --minutes or fewer --validations"
 )
 
 

@@ -14,7 +14,7 @@ from qkvae.data.archives import is_packed
 from qkvae.data.default_labelled import default_labelled
 from qkvae.data.encoded import Sentences, encode_texts
 from qkvae.data.labelled import Labelled, read_labelled, split_labelled
-from qkvae.data.labels import Labels
+from qkvae.data.labels import LabelKind, Labels, inferred
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts, unsaid
 from qkvae.tasks.label_figures import targets
@@ -50,10 +50,15 @@ def read_corpus(data: LabelledData, seed: int) -> LabelledCorpus:
         data,
         lambda paths, minimum: read_texts(data, paths, minimum=minimum),
         lambda: default_labelled(_DEFAULT_COUNT, seed),
-        split_labelled,
+        lambda whole, fraction: split_labelled(whole, fraction, _of(data, whole) != "number"),
         _MOST_VALID,
     )
     return LabelledCorpus(train, valid, Labels.decide(train, None if data.kind == "auto" else data.kind))
+
+
+def _of(data: LabelledData, whole: Labelled) -> LabelKind:
+    """What kind of labels these are."""
+    return inferred(whole) if data.kind == "auto" else data.kind
 
 
 def read_texts(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, terms
 from qkvae.metrics.latents import Rates, active_units
 from qkvae.models import VAE, TextVAE
+from qkvae.nn.precise import precise
 
 _ROWS = 500  # data judged side by side
 _TOGETHER = 4096  # data times draws that are told at once
@@ -41,7 +42,7 @@ def bound_figures(
         found = terms(model, some, eps, told)
         rates.add(found.log_likelihood, found.kl)
         if draws > 1:
-            loss -= float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=torch.float64))
+            loss -= float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=precise(some)))
         means.append(posterior_means(model, some, told).cpu())
     elbo = rates.elbo
     return {
