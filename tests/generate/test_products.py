@@ -7,21 +7,19 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
+from qkvae.generate import products
 from qkvae.generate.products import (
-    FEW,
-    WIDE,
     Bf16Linear,
     Int4Linear,
     Int8Linear,
-    Int8Weights,
     Product,
 )
 from qkvae.nn.projection import Projection
 
 KINDS: dict[str, tuple[Callable[[nn.Linear], Product], float]] = {
     "int8": (Int8Linear, 0.015),
-    "int8 weights": (Int8Weights, 0.01),
     "int4": (Int4Linear, 0.12),
     "bf16": (lambda linear: Bf16Linear(linear, stays=False), 0.006),
 }
@@ -30,7 +28,7 @@ KINDS: dict[str, tuple[Callable[[nn.Linear], Product], float]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("rows", [1, FEW, FEW + 1])
+@pytest.mark.parametrize("rows", [1, 8, 9])
 def test_the_error_is_that_of_rounding(kind: str, bias: bool, rows: int) -> None:
     torch.manual_seed(rows)
     make, error = KINDS[kind]
@@ -53,18 +51,41 @@ def test_a_projection_stays_one(kind: str) -> None:
         assert float((part - wanted).abs().max()) < 0.5
 
 
-@pytest.mark.parametrize(("kind", "width"), [("int8", 512), ("int8", WIDE), ("int8 weights", 512)])
-def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(kind: str, width: int) -> None:
-    product = KINDS[kind][0](nn.Linear(256, width))
+@pytest.fixture(params=["fbgemm", "plain"])
+def both_products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FBGEMM's product where PyTorch has it, and the one for all processors."""
+    if request.param == "plain":
+        monkeypatch.setattr(products, "has_fbgemm", lambda: False)
+    elif not products.has_fbgemm():
+        pytest.skip("PyTorch was built without FBGEMM")
+
+
+@pytest.mark.usefixtures("both_products")
+@pytest.mark.parametrize("width", [512, 4096])
+def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(width: int) -> None:
+    product = Int8Linear(nn.Linear(256, width))
     x = torch.randn(37, 256) * torch.logspace(-3, 3, 37)[:, None]
     together = product(x)
     assert isinstance(together, torch.Tensor)
-    for count in (1, 5, FEW, FEW + 1):
+    for count in (1, 5, 8, 9):
         for start in range(0, 37 - count, 7):
             assert torch.equal(product(x[start : start + count]), together[start : start + count])
 
 
-@pytest.mark.parametrize("width", [40, WIDE + 1])
+def test_both_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not products.has_fbgemm():
+        pytest.skip("PyTorch was built without FBGEMM")
+    linear, x = nn.Linear(320, 50), torch.randn(9, 320)
+    fbgemm = Int8Linear(linear)(x)
+    monkeypatch.setattr(products, "has_fbgemm", lambda: False)
+    plain = Int8Linear(linear)(x)
+    assert isinstance(fbgemm, torch.Tensor)
+    assert isinstance(plain, torch.Tensor)
+    assert_close(fbgemm, plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("both_products")
+@pytest.mark.parametrize("width", [40, 4097])
 def test_8_bits_are_off_by_half_a_step_of_either_factor_at_most(width: int) -> None:
     linear = nn.Linear(300, width)
     x = torch.randn(7, 2, 300) * torch.logspace(-3, 3, 7)[:, None, None]
@@ -75,7 +96,8 @@ def test_8_bits_are_off_by_half_a_step_of_either_factor_at_most(width: int) -> N
     assert bool(((found - exact).abs().amax(-1) < 300 * step).all())
 
 
-@pytest.mark.parametrize("width", [3, WIDE])
+@pytest.mark.usefixtures("both_products")
+@pytest.mark.parametrize("width", [3, 4096])
 def test_a_row_of_zeros_gives_the_bias(width: int) -> None:
     linear = nn.Linear(64, width)
     assert torch.equal(Int8Linear(linear)(torch.zeros(2, 64)), linear.bias.detach().expand(2, width))

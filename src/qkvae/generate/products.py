@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from qkvae.nn.projection import split
 
-WIDE = 4096  # outputs (a vocabulary) from which oneDNN's own layout is read quicker, also for one row
-FEW = 8  # rows up to which the number of operators decides, and not what they do
 GROUP = 32  # neighbouring weights of 4 bits that share a scale
 
 _TINY = 1e-30  # instead of the largest channel of a row of zeros
+_FBGEMM, _WEIGHT = "fbgemm", "_make_per_channel_quantized_tensor"
+_PRODUCT = (
+    "linear_with_input_q_dq_qweight_dq_output_fp32"  # the scale of its input is given: the same for any rows
+)
 
 
 class Product(nn.Module, ABC):
@@ -54,54 +58,39 @@ class Int8Linear(Product):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear)
         rounded, scale = rounded_rows(linear.weight.detach())
-        self.weight, self.scale, self._tiny = rounded.t(), scale, torch.tensor(_TINY)
-        self._packed = _Packed(rounded, scale) if len(rounded) >= WIDE and has_dot_products() else None
+        self._tiny = torch.tensor(_TINY)
+        self._product = _fbgemm(rounded, scale) if has_fbgemm() else _plain(rounded, scale)
 
     def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
         # Few operators: with a handful of rows each costs as much as a small product itself.
-        scale = torch.add(self._tiny, rows.abs().amax(1, keepdim=True), alpha=1 / 127)
-        if self._packed is not None:
-            y = self._packed(rows, scale)
-        else:
-            y = whole_product(rows.div(scale).round_().to(torch.int8), self.weight).float().mul_(self.scale)
+        scale = torch.add(self._tiny, rows.abs().amax(1, keepdim=True))
+        y = self._product(rows / scale)
         return y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
 
 
-class _Packed:
-    """A wide matrix as oneDNN has it: read as it lies, and the product leaves as fp32 and scaled."""
+def _fbgemm(rounded: Tensor, scale: Float[Tensor, " w"]) -> Callable[[Tensor], Tensor]:
+    """The product with rows of numbers from −1 to 1, which are rounded to multiples of 1/127 on the way.
 
-    def __init__(self, rounded: Tensor, scale: Float[Tensor, " w"]) -> None:
-        packed = torch.ops.onednn.qlinear_prepack(rounded, None)
-        self._weight = (packed, scale, torch.zeros(len(scale), dtype=torch.int64))
-        self._half = torch.tensor(128.5)
-
-    def __call__(
-        self, rows: Float[Tensor, "rows d"], scale: Float[Tensor, "rows 1"]
-    ) -> Float[Tensor, "rows w"]:
-        return torch.ops.onednn.qlinear_pointwise(
-            self._whole(rows, scale), 1.0, 128, *self._weight, None, 1.0, 0, torch.float32, "none", [], ""
-        )
-
-    def _whole(
-        self, rows: Float[Tensor, "rows d"], scale: Float[Tensor, "rows 1"]
-    ) -> UInt8[Tensor, "rows d"]:
-        """⌊x / scale + ½⌋ + 128: oneDNN is quick with unsigned inputs, and pathological with a signed one."""
-        if len(rows) <= FEW:
-            return torch.addcdiv(self._half, rows, scale).to(torch.uint8)
-        return rows.div(scale).add_(128.5).to(torch.uint8)  # the same numbers: addcdiv is slow with many
+    FBGEMM reads the weights as quickly as memory gives them, also for one row.
+    """
+    zero_points = torch.zeros(len(scale), dtype=torch.int64)
+    before = torch.backends.quantized.engine
+    try:
+        torch.backends.quantized.engine = _FBGEMM
+        with warnings.catch_warnings():  # such tensors may go some day: `has_fbgemm` looks for them
+            warnings.simplefilter("ignore", UserWarning)
+            weight = getattr(torch, _WEIGHT)(rounded, scale.double(), zero_points, 0)
+        packed = torch.ops.quantized.linear_prepack(weight, None)
+    finally:
+        torch.backends.quantized.engine = before
+    product = getattr(torch.ops.quantized, _PRODUCT).default
+    return lambda rows: product(rows, 1 / 127, 128, packed)
 
 
-class Int8Weights(Product):
-    """x Wᵀ + b with the weights rounded as in `Int8Linear`, x and the result to bf16: for few rows."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__(linear)
-        self.weight, scale = rounded_rows(linear.weight.detach())
-        self.scale = scale.bfloat16()
-
-    def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
-        y = torch.ops.aten._weight_int8pack_mm(rows.bfloat16(), self.weight, self.scale).float()
-        return y if self.bias is None else y.add_(self.bias)
+def _plain(rounded: Tensor, scale: Float[Tensor, " w"]) -> Callable[[Tensor], Tensor]:
+    """The same by PyTorch's product of whole numbers, which every processor has."""
+    weight, scale = rounded.t(), scale / 127
+    return lambda rows: whole_product((127 * rows).round_().to(torch.int8), weight).float().mul_(scale)
 
 
 class Int4Linear(Product):
@@ -171,6 +160,12 @@ def rounded_rows(weight: Float[Tensor, "w d"]) -> tuple[Tensor, Float[Tensor, " 
 def whole_product(x: Tensor, weight: Tensor) -> Tensor:
     """The exact product of two matrices of 8 bits, in 32."""
     return torch._int_mm(x, weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def has_fbgemm() -> bool:
+    """Whether PyTorch was built with the products for x86 processors, and still has them."""
+    there = hasattr(torch, _WEIGHT) and hasattr(torch.ops.quantized, _PRODUCT)
+    return there and _FBGEMM in torch.backends.quantized.supported_engines
 
 
 def has_dot_products() -> bool:

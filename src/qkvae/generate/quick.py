@@ -12,23 +12,21 @@ from torch import nn
 
 from qkvae.config.generation import Precision
 from qkvae.generate.products import (
-    FEW,
     GROUP,
-    WIDE,
     Bf16Linear,
     Int4Linear,
     Int8Linear,
-    Int8Weights,
     Product,
     has_dot_products,
-    whole_product,
 )
-from qkvae.models import Seq2Seq
 from qkvae.nn.tiles import spare_failing_tiles, tiles_work
 
-_SMALL = 1 << 16  # weights up to which rounding costs more than the product saves
+_LEAST = 1 << 16  # weights from which a product saves more than rounding costs
+_LEAST_OF_FEW = 1 << 19  # the same where few rows come: smaller ones cost as much as any operator
 _NARROW = 256  # with fewer inputs the errors of rounding cancel less, and less is saved
 _VOCABULARY = "head"
+FEW = 8  # rows a step up to which 8 bits are quicker than matrix tiles
+_ONES = torch.ones(32, 64)
 
 Made = Literal["fp32", "bf16", "int8", "int4"]
 M = TypeVar("M")
@@ -42,11 +40,11 @@ def quick(model: M, precision: Precision, rows: int | None = None) -> M:
 
     - fp32: the same numbers, laid out input by input, which a product with few rows reads at twice the speed.
     - bf16: `Bf16Linear`.
-    - int8: `Int8Linear`, and with at most 8 rows a step `Int8Weights` where one place at a time is computed.
+    - int8: `Int8Linear`.
     - int4: `Int4Linear`, and the vocabulary's matrix in 8 bits.
-    - auto: for matrices of 256 inputs or more int8 with few rows (or if nobody knows how many) and bf16 with
-      many, where the processor has what makes them quick (VNNI, matrix tiles); int8 also for many without
-      tiles; otherwise fp32.
+    - auto: for matrices of 256 inputs or more int8 with few rows (of large matrices only) and bf16 with many,
+      where the processor has what makes them quick (VNNI, matrix tiles); int8 also for many without tiles;
+      otherwise fp32.
 
     Attention, norms and sums stay in fp32.  What is on a GPU, what is not in fp32 and what is ready already
     come back as they are.
@@ -54,7 +52,7 @@ def quick(model: M, precision: Precision, rows: int | None = None) -> M:
     Args:
         model: any model.
         precision: in which numbers the large products are computed.
-        rows: how many places are computed at a step, at most; None if nobody knows.
+        rows: how many places are computed at a step, at most; few if nobody knows.
 
     Raises:
         ValueError: bf16, int8 or int4 for a model that is not on the CPU in fp32, was made ready otherwise or
@@ -76,45 +74,39 @@ def quick(model: M, precision: Precision, rows: int | None = None) -> M:
                 f"precision {precision} is for fp32 on the CPU, but this model is {found}: use auto"
             )
         return model
-    few = rows is not None and rows <= FEW
-    made = _chosen(precision, few or rows is None)
-    found = _ready(model, made, few, _NARROW if precision == "auto" else 1)
+    few = rows is None or rows <= FEW
+    made = _chosen(precision, few)
+    inputs, least = (_NARROW, _LEAST_OF_FEW if few else _LEAST) if precision == "auto" else (1, _LEAST)
+    found = _ready(model, made, inputs, least)
     if precision not in ("auto", "fp32") and not any(isinstance(part, Product) for part in found.modules()):
         raise ValueError(
-            f"precision {precision} has no effect: the model has no matrix of more than {_SMALL:,} weights: "
+            f"precision {precision} has no effect: the model has no matrix of {_LEAST:,} weights or more: "
             "use auto"
         )
     _made[found] = made
     return found
 
 
-def _ready(model: N, made: Made, few: bool, inputs: int) -> N:
+def _ready(model: N, made: Made, inputs: int, least: int) -> N:
     # Whatever is not laid out anew is shared.
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     found = copy.deepcopy(model, cast("dict[int, object]", shared)).eval()
-    stepping = set(found.decoder.modules() if few and isinstance(found, Seq2Seq) else ())
     for parent in list(found.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                # The encoder, and the memory that is made of it, are computed for all places at once.
-                one = parent in stepping and name != "kv"
-                setattr(parent, name, _product(child, name, made, one, inputs))
+                setattr(parent, name, _product(child, name, made, inputs, least))
     _in_reach(found)
     return found
 
 
-def _product(linear: nn.Linear, name: str, made: Made, few: bool, inputs: int) -> nn.Module:
+def _product(linear: nn.Linear, name: str, made: Made, inputs: int, least: int) -> nn.Module:
     """The map as it is quickest."""
-    weights = linear.weight.numel()
-    if made != "fp32" and linear.in_features >= inputs and weights >= _SMALL:
+    if made != "fp32" and linear.in_features >= inputs and linear.weight.numel() >= least:
         if made == "bf16":
             return Bf16Linear(linear, stays=name == "up")  # what is read next is `down`
         if made == "int4" and name != _VOCABULARY and linear.in_features % GROUP == 0:
             return Int4Linear(linear)
-        if few and linear.out_features < WIDE:
-            return Int8Weights(linear)
-        if weights > _SMALL:
-            return Int8Linear(linear)
+        return Int8Linear(linear)
     linear.weight = nn.Parameter(linear.weight.detach().t().contiguous().t(), requires_grad=False)
     return linear
 
@@ -149,5 +141,7 @@ def _has_bf16() -> bool:
 @functools.cache
 def _products_are_exact() -> bool:
     """Whether the largest products come out right: some processors sum pairs of them in 16 bits."""
-    x = torch.full((32, 64), 127, dtype=torch.int8)
-    return all(bool((whole_product(x, y) == 64 * 127 * int(y[0, 0])).all()) for y in (x.t(), -x.t()))
+    linear = nn.Linear(64, 32, bias=False)
+    nn.init.ones_(linear.weight)
+    product = Int8Linear(linear).product
+    return all(bool((product(x) - x.sum(1, keepdim=True)).abs().max() < 1e-3) for x in (_ONES, -_ONES))

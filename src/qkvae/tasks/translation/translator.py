@@ -10,8 +10,7 @@ from qkvae.config import Generation
 from qkvae.config.generation import Precision
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.generate import Hypothesis, generate
-from qkvae.generate.products import FEW
-from qkvae.generate.quick import quick
+from qkvae.generate.quick import FEW, quick
 from qkvae.generate.search import rows_of
 from qkvae.models import Seq2Seq
 from qkvae.run import Run
