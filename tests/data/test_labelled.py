@@ -244,7 +244,7 @@ def test_the_split_leaves_a_class_that_no_other_text_has_where_it_is_learned() -
     assert "rare" in train.labels
     line = rare + 1
     assert [str(note) for note in train.notes] == [
-        f"1 text was kept for training, which has no other of their class (line {line})"
+        f"1 text was kept for training, which would not know their class (line {line})"
     ]
     assert split_labelled(Labelled(texts, labels), 0.2)[1].texts == valid.texts  # numbers, say
 

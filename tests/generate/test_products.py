@@ -55,8 +55,8 @@ def test_a_projection_stays_one(kind: str) -> None:
 def both_products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """FBGEMM's product where PyTorch has it, and the one for all processors."""
     if request.param == "plain":
-        monkeypatch.setattr(products, "has_fbgemm", lambda: False)
-    elif not products.has_fbgemm():
+        monkeypatch.setattr(products, "fbgemm_is_exact", lambda: False)
+    elif not products.fbgemm_is_exact():
         pytest.skip("PyTorch was built without FBGEMM")
 
 
@@ -73,11 +73,11 @@ def test_rows_do_not_depend_on_their_neighbours_by_a_single_bit(width: int) -> N
 
 
 def test_both_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not products.has_fbgemm():
+    if not products.fbgemm_is_exact():
         pytest.skip("PyTorch was built without FBGEMM")
     linear, x = nn.Linear(320, 50), torch.randn(9, 320)
     fbgemm = Int8Linear(linear)(x)
-    monkeypatch.setattr(products, "has_fbgemm", lambda: False)
+    monkeypatch.setattr(products, "fbgemm_is_exact", lambda: False)
     plain = Int8Linear(linear)(x)
     assert isinstance(fbgemm, torch.Tensor)
     assert isinstance(plain, torch.Tensor)

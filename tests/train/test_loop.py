@@ -268,8 +268,9 @@ def test_ctrl_c_in_an_evaluation_stops_at_once_and_is_made_up_for(tmp_path: Path
             return super().validate()
 
     loop = small_loop(tmp_path / "stopped", Pressed([1.0, 2.0, 3.0, 4.0]), average=average)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         loop.fit()
+    assert raised.value.__context__ is None  # one traceback, not two
     assert loop.step == 6
     run = Run.open(tmp_path / "stopped")
     again = Loop(Fit([3.0, 4.0]), run, loop.learner.machine, Heard())
@@ -296,7 +297,7 @@ def test_slow_evaluations_neither_end_the_training_nor_let_it_overrun(
     loop, clock, heard = timed(tmp_path, slow)
     loop.fit()
     assert loop.step > least
-    assert clock.now <= 1.01 * (180 - 8)
+    assert 0.8 * (180 - 8) <= clock.now <= 1.01 * (180 - 8)
     if len(slow) < 2:
         assert not any("warning" in said for said in heard.said)
 
@@ -309,7 +310,7 @@ def test_an_evaluation_that_uses_up_the_time_is_the_last_one_and_told_of(tmp_pat
     assert evaluated[-1] == loop.step
     told = [said for said in heard.said if "warning" in said]
     assert len(told) == 1
-    assert "the time is over at 4" in told[0]
+    assert "steps, at 4" in told[0]
     resumed = Loop(Fit(), loop.run, loop.learner.machine, Heard())
     resumed.fit()
     assert [record["step"] for record in loop.run.records() if "score" in record] == evaluated

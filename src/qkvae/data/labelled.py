@@ -16,7 +16,7 @@ from qkvae.data.columns import Columns
 from qkvae.data.labelled_rows import labelled_items, told_columns
 from qkvae.data.pairs import EXAMPLES, Note, Tally
 from qkvae.data.sources import scrubbed
-from qkvae.data.splits import chosen_by_hash, kept_note, source_hashes, without_lonely
+from qkvae.data.splits import chosen_by_hash, kept_note, source_hashes, without_unmet
 from qkvae.data.tables import shortened
 
 MINIMUM_TEXTS = 10
@@ -290,7 +290,7 @@ def split_labelled(found: Labelled, fraction: float, classes: bool = False) -> t
     if len(np.unique(hashes)) < 2:
         raise ValueError(f"{len(found)} texts, all the same, cannot be split: give at least two")
     chosen = chosen_by_hash(hashes, fraction)
-    chosen, kept = without_lonely(chosen, hashes, found.labels) if classes else (chosen, [])
+    chosen, kept = without_unmet(chosen, hashes, found.labels) if classes else (chosen, [])
     train, valid = (found.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
     return replace(train, notes=(*found.notes, *kept_note(found, kept, "texts"))), valid
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import EXAMPLES, Note
-from qkvae.data.splits import chosen_by_hash, kept_note, without_lonely
+from qkvae.data.splits import chosen_by_hash, kept_note, without_unmet
 
 Hashes = NDArray[np.uint64]
 """64 bits of what each picture was read from: those that are equal are the same picture."""
@@ -143,7 +143,7 @@ def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictu
     chosen = chosen_by_hash(pictures.hashes, fraction)
     kept: list[int] = []
     if pictures.labels is not None:
-        chosen, kept = without_lonely(chosen, pictures.hashes, pictures.labels)
+        chosen, kept = without_unmet(chosen, pictures.hashes, pictures.labels)
     train, valid = (pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
     return replace(train, notes=(*pictures.notes, *kept_note(pictures, kept, "pictures"))), valid
 

@@ -75,7 +75,7 @@ def chosen_by_hash(hashes: NDArray[np.uint64], fraction: float) -> NDArray[np.bo
     return hashes != hashes.max() if chosen.all() else chosen
 
 
-def without_lonely(
+def without_unmet(
     chosen: NDArray[np.bool_], hashes: NDArray[np.uint64], labels: Sequence[str | tuple[str, ...]]
 ) -> tuple[NDArray[np.bool_], list[int]]:
     """Leave examples whose class no other part would have, and their copies, where they can be learned from.
@@ -83,13 +83,13 @@ def without_lonely(
     Returns:
         what stays chosen, all of it where nothing else would; and the places of those that were left.
 
-    >>> without_lonely(np.array([True, False, True]), np.arange(3, dtype=np.uint64), ["a", "a", "b"])
+    >>> without_unmet(np.array([True, False, True]), np.arange(3, dtype=np.uint64), ["a", "a", "b"])
     (array([ True, False, False]), [2])
     """
     held = [{label} if isinstance(label, str) else set(label) for label in labels]
     there = {name for names, part in zip(held, chosen, strict=True) if not part for name in names}
-    lonely = chosen & np.fromiter((not names <= there for names in held), np.bool_, len(held))
-    left = chosen & np.isin(hashes, hashes[lonely])
+    unmet = chosen & np.fromiter((not names <= there for names in held), np.bool_, len(held))
+    left = chosen & np.isin(hashes, hashes[unmet])
     if left.sum() == chosen.sum():
         return chosen, []
     return chosen & ~left, np.flatnonzero(left).tolist()
@@ -100,7 +100,7 @@ def kept_note(whole: Places, kept: Sequence[int], what: str) -> tuple[Note, ...]
     if not kept:
         return ()
     examples = tuple(whole.where(place) for place in kept[:EXAMPLES])
-    said = f"{what} were kept for training, which has no other of their class"
+    said = f"{what} were kept for training, which would not know their class"
     return (Note("kept", len(kept), said, examples),)
 
 

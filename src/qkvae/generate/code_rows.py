@@ -33,7 +33,7 @@ def write_codes(
     drawn = np.stack([np.random.default_rng([seed, row]).random(places) for row in range(count)])
     token = model.first(count, labels).to(device)
     cache, found = model.prior.start(token.new_empty(count, 0), capacity=places), list[Tensor]()
-    for uniform in torch.from_numpy(drawn).to(device).T:
+    for uniform in torch.from_numpy(drawn).T:
         token = inverse_cdf(model.predict(model.prior.read(token, cache)).float(), uniform)
         found.append(token)
     return torch.stack(found, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -59,7 +60,7 @@ class Int8Linear(Product):
         super().__init__(linear)
         rounded, scale = rounded_rows(linear.weight.detach())
         self._tiny = torch.tensor(_TINY)
-        self._product = _fbgemm(rounded, scale) if has_fbgemm() else _plain(rounded, scale)
+        self._product = (_fbgemm if fbgemm_is_exact() else _plain)(rounded, scale)
 
     def product(self, rows: Float[Tensor, "rows d"]) -> Float[Tensor, "rows w"]:
         # Few operators: with a handful of rows each costs as much as a small product itself.
@@ -71,13 +72,13 @@ class Int8Linear(Product):
 def _fbgemm(rounded: Tensor, scale: Float[Tensor, " w"]) -> Callable[[Tensor], Tensor]:
     """The product with rows of numbers from −1 to 1, which are rounded to multiples of 1/127 on the way.
 
-    FBGEMM reads the weights as quickly as memory gives them, also for one row.
+    A quarter of the bytes of fp32 is read, also for one row.
     """
     zero_points = torch.zeros(len(scale), dtype=torch.int64)
     before = torch.backends.quantized.engine
     try:
         torch.backends.quantized.engine = _FBGEMM
-        with warnings.catch_warnings():  # such tensors may go some day: `has_fbgemm` looks for them
+        with warnings.catch_warnings():  # such tensors may go some day: `fbgemm_is_exact` looks for them
             warnings.simplefilter("ignore", UserWarning)
             weight = getattr(torch, _WEIGHT)(rounded, scale.double(), zero_points, 0)
         packed = torch.ops.quantized.linear_prepack(weight, None)
@@ -162,10 +163,24 @@ def whole_product(x: Tensor, weight: Tensor) -> Tensor:
     return torch._int_mm(x, weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
-def has_fbgemm() -> bool:
-    """Whether PyTorch was built with the products for x86 processors, and still has them."""
+@functools.cache
+def fbgemm_is_exact() -> bool:
+    """Whether PyTorch was built with the products for x86 processors, still has them, and they come out right:
+    some processors sum pairs of products in 16 bits."""
     there = hasattr(torch, _WEIGHT) and hasattr(torch.ops.quantized, _PRODUCT)
-    return there and _FBGEMM in torch.backends.quantized.supported_engines
+    if not there or _FBGEMM not in torch.backends.quantized.supported_engines:
+        return False
+    product = _fbgemm(torch.full((32, 64), 127, dtype=torch.int8), torch.full((32,), 1 / 127))
+    return all(
+        bool((product(x) - x.sum()).abs().max() < 1e-3) for x in (torch.ones(1, 64), -torch.ones(1, 64))
+    )
+
+
+@functools.cache
+def whole_products_are_exact() -> bool:
+    """Whether PyTorch's products of whole numbers come out right."""
+    x = torch.full((32, 64), 127, dtype=torch.int8)
+    return all(bool((whole_product(x, y) == 64 * 127 * int(y[0, 0])).all()) for y in (x.t(), -x.t()))
 
 
 def has_dot_products() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from typing import Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -17,16 +16,17 @@ from qkvae.generate.products import (
     Int4Linear,
     Int8Linear,
     Product,
+    fbgemm_is_exact,
     has_dot_products,
+    whole_products_are_exact,
 )
 from qkvae.nn.tiles import spare_failing_tiles, tiles_work
 
+FEW = 8  # rows a step up to which 8 bits are quicker than matrix tiles
 _LEAST = 1 << 16  # weights from which a product saves more than rounding costs
-_LEAST_OF_FEW = 1 << 19  # the same where few rows come: smaller ones cost as much as any operator
+_LEAST_OF_FEW = 1 << 19  # the same where few rows come; between 256 × 1,024, which loses, and a vocabulary
 _NARROW = 256  # with fewer inputs the errors of rounding cancel less, and less is saved
 _VOCABULARY = "head"
-FEW = 8  # rows a step up to which 8 bits are quicker than matrix tiles
-_ONES = torch.ones(32, 64)
 
 Made = Literal["fp32", "bf16", "int8", "int4"]
 M = TypeVar("M")
@@ -42,7 +42,7 @@ def quick(model: M, precision: Precision, rows: int | None = None) -> M:
     - bf16: `Bf16Linear`.
     - int8: `Int8Linear`.
     - int4: `Int4Linear`, and the vocabulary's matrix in 8 bits.
-    - auto: for matrices of 256 inputs or more int8 with few rows (of large matrices only) and bf16 with many,
+    - auto: for matrices of 256 inputs or more int8 with few rows (of matrices of 524,288 weights or more) and bf16 with many,
       where the processor has what makes them quick (VNNI, matrix tiles); int8 also for many without tiles;
       otherwise fp32.
 
@@ -127,8 +127,10 @@ def _chosen(precision: Precision, few: bool) -> Made:
         if not few and tiles_work():
             return "bf16"
         return "int8" if has_dot_products() and spare_failing_tiles() and _products_are_exact() else "fp32"
-    if precision == "int8" and not (spare_failing_tiles() and _products_are_exact()):
-        raise ValueError("precision int8, but this processor's 8-bit products are not exact: use auto")
+    if precision in ("int8", "int4") and not (spare_failing_tiles() and _products_are_exact()):
+        raise ValueError(
+            f"precision {precision}, but this processor's 8-bit products are not exact: use auto"
+        )
     if precision == "bf16" and not (spare_failing_tiles() and _has_bf16()):
         raise ValueError("precision bf16, but this processor has no such products: use auto")
     return precision
@@ -138,10 +140,6 @@ def _has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-@functools.cache
 def _products_are_exact() -> bool:
-    """Whether the largest products come out right: some processors sum pairs of them in 16 bits."""
-    linear = nn.Linear(64, 32, bias=False)
-    nn.init.ones_(linear.weight)
-    product = Int8Linear(linear).product
-    return all(bool((product(x) - x.sum(1, keepdim=True)).abs().max() < 1e-3) for x in (_ONES, -_ONES))
+    """Whether 8-bit products come out right, by one of the two ways."""
+    return fbgemm_is_exact() or whole_products_are_exact()

@@ -224,7 +224,6 @@ class SpeculativePen:
         self, logits: Float[Tensor, " v"], row: int, text: Sequence[int]
     ) -> Float[Tensor, " v"]:
         """From what a model says to what the settings make of it, in double precision."""
-        logits = logits.cpu()  # not every device has that
         written = text[self._begins[row] :]
         logits[self._forbidden] = -torch.inf
         if not written and row in self._first:

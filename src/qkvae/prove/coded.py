@@ -106,8 +106,8 @@ def codes_written_otherwise(case: CodePriorCase) -> float:
 def codes_not_nearest(case: VQCase) -> float:
     """How much further from its features a code is than the nearest one, at most."""
     model, x = case.vq, torch.cat(case.examples)
-    apart = torch.cdist(model.features(x).double(), model.codebook.codes.double())
-    chosen = apart.gather(-1, model.ids(x)[..., None])[..., 0]
+    apart = torch.cdist(model.features(x).cpu().double(), model.codebook.codes.cpu().double())
+    chosen = apart.gather(-1, model.ids(x).cpu()[..., None])[..., 0]
     return float((chosen - apart.amin(-1)).max())
 
 

@@ -150,10 +150,10 @@ def loss_of_the_seen(case: MaskedImageCase) -> float:
     with torch.no_grad():
         told, truth = case.model(case.grids, case.kept), case.model.truth(case.grids)
         found = losses.masked_patches(told, truth, case.kept)
-    errors = pick(told - truth, _hidden(case)).double()
+    errors = pick(told - truth, _hidden(case)).cpu().double()
     expected = sum(each.square().mean() for row in errors for each in row)
     assert isinstance(expected, Tensor)
-    return difference(found[None] / expected, torch.ones(1))
+    return difference(found[None].cpu() / expected, torch.ones(1))
 
 
 def _hidden(case: MaskedImageCase) -> Int[Tensor, "b hidden"]:

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from qkvae.run.folder import Run
 
 CARD = "README.md"
-_UNTAGGED = ("vae", "vq-vae", "masked-image-modeling", "signal-classification")  # no pipeline of the hub's
-_TAGS = {"image-generation": "unconditional-image-generation"}  # where the hub has another word
+_SAME = [
+    "translation",
+    "text-generation",
+    "fill-mask",
+    "text-classification",
+    "question-answering",
+    "feature-extraction",
+    "image-classification",
+    "video-classification",
+]
+_PIPELINES = {name: name for name in _SAME} | {"image-generation": "unconditional-image-generation"}
+"""The hub's pipeline of each task that has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,4 +171,4 @@ def _rows(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _tag(task: str) -> str:
     """The line that names the hub's pipeline, if it has one."""
-    return "" if task in _UNTAGGED else f"\npipeline_tag: {_TAGS.get(task, task)}"
+    return f"\npipeline_tag: {_PIPELINES[task]}" if task in _PIPELINES else ""

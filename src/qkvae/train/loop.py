@@ -22,10 +22,10 @@ from qkvae.train.processes import ALONE, LostProcess, Processes
 from qkvae.train.progress import Reporter
 from qkvae.train.sinks import make_sink
 
-_NEARLY = 0.95  # progress from which the learning rate has as good as reached its end
+_NEARLY = 0.95  # progress from which hardly anything is missing
 _CUT = (
-    "the time is over at {:.0%} of the training, with the learning rate still high: an evaluation took "
-    "longer than expected, or the machine became slower; give more --minutes or fewer --validations"
+    "the time is over after {:,} steps, at {:.0%} of the way that was planned: an evaluation or the machine "
+    "may have been slower than before; give more --minutes or fewer --validations"
 )
 
 
@@ -170,8 +170,8 @@ class Loop:
         evaluation = self._evaluate_if_due(meter, last)
         plan = None if last else self.planner.change(self.step, self._pending())
         if plan is not None and plan.steps <= self.step:
-            if plan.progress < _NEARLY:
-                self.reporter.say(f"warning: {_CUT.format(plan.progress)}")
+            if plan.progress < _NEARLY and self.planner.budget is not None:
+                self.reporter.say(f"warning: {_CUT.format(self.step, plan.progress)}")
             if evaluation is not None:  # it was the last one
                 self.validations = self.training.validations
         records = [record for record in (evaluation, plan and plan.record()) if record]
@@ -257,15 +257,15 @@ class Loop:
     def _pending(self) -> float:
         """Seconds that the evaluations still due and the ending will take.
 
-        Of the time that is left the evaluations get half, or the next and the last one their time: on a
-        machine that is busy for a while a slow one must not end the training, and those it makes late fall
-        together.
+        Of the time that is left the evaluations get half, or one of them its time: on a machine that is busy
+        for a while a slow one must not end the training, and those it makes late fall together.  One that
+        uses up the time is the last.
         """
         due = self.training.validations - self.validations
         evaluations = due * self.validation_seconds
         if self.planner.budget is not None:
             half = (self.planner.budget - self.planner.used() - self.ending) / 2
-            evaluations = min(evaluations, max(half, min(due, 2) * self.validation_seconds))
+            evaluations = min(evaluations, max(half, min(due, 1) * self.validation_seconds))
         return evaluations + self.ending
 
     def _seconds_left(self, per_step: float) -> float:

@@ -161,7 +161,7 @@ def test_a_class_that_the_split_took_whole_is_learned_from(tmp_path: Path) -> No
     assert "rare" in (train.labels or [])
     assert len(valid) == len(chosen) - 1
     assert [str(note) for note in train.notes] == [
-        f"1 picture was kept for training, which has no other of their class (picture {chosen[0] + 1})"
+        f"1 picture was kept for training, which would not know their class (picture {chosen[0] + 1})"
     ]
 
 

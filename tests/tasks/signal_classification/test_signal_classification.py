@@ -76,7 +76,7 @@ def test_its_pages(once: Path, tmp_path: Path) -> None:
     for part in ("What was taken for what", "Is it as right as it is sure?"):
         assert part in report
     card = (once / "run" / "README.md").read_text(encoding="utf-8")
-    assert "pipeline_tag: " in card
+    assert "pipeline_tag" not in card
     page = api.load(once / "run").look(str(once / "test.csv"), tmp_path / "look.html")
     text = page.read_text(encoding="utf-8")
     assert "Only the first of 40 examples" in text

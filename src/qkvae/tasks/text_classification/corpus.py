@@ -50,13 +50,13 @@ def read_corpus(data: LabelledData, seed: int) -> LabelledCorpus:
         data,
         lambda paths, minimum: read_texts(data, paths, minimum=minimum),
         lambda: default_labelled(_DEFAULT_COUNT, seed),
-        lambda whole, fraction: split_labelled(whole, fraction, _of(data, whole) != "number"),
+        lambda whole, fraction: split_labelled(whole, fraction, _kind(data, whole) != "number"),
         _MOST_VALID,
     )
     return LabelledCorpus(train, valid, Labels.decide(train, None if data.kind == "auto" else data.kind))
 
 
-def _of(data: LabelledData, whole: Labelled) -> LabelKind:
+def _kind(data: LabelledData, whole: Labelled) -> LabelKind:
     """What kind of labels these are."""
     return inferred(whole) if data.kind == "auto" else data.kind
 
