@@ -165,8 +165,11 @@ def whole_product(x: Tensor, weight: Tensor) -> Tensor:
 
 @functools.cache
 def fbgemm_is_exact() -> bool:
-    """Whether PyTorch was built with the products for x86 processors, still has them, and they come out right:
-    some processors sum pairs of products in 16 bits."""
+    """Whether PyTorch was built with the products for x86 processors, still has them, and they come out
+    right.
+
+    Some processors sum pairs of products in 16 bits.
+    """
     there = hasattr(torch, _WEIGHT) and hasattr(torch.ops.quantized, _PRODUCT)
     if not there or _FBGEMM not in torch.backends.quantized.supported_engines:
         return False

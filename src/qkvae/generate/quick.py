@@ -42,9 +42,9 @@ def quick(model: M, precision: Precision, rows: int | None = None) -> M:
     - bf16: `Bf16Linear`.
     - int8: `Int8Linear`.
     - int4: `Int4Linear`, and the vocabulary's matrix in 8 bits.
-    - auto: for matrices of 256 inputs or more int8 with few rows (of matrices of 524,288 weights or more) and bf16 with many,
-      where the processor has what makes them quick (VNNI, matrix tiles); int8 also for many without tiles;
-      otherwise fp32.
+    - auto: for matrices of 256 inputs or more int8 with few rows (if they have 524,288 weights or more) and
+      bf16 with many, where the processor has what makes them quick (VNNI, matrix tiles); int8 also for many
+      without tiles; otherwise fp32.
 
     Attention, norms and sums stay in fp32.  What is on a GPU, what is not in fp32 and what is ready already
     come back as they are.
