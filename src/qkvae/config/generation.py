@@ -49,8 +49,7 @@ class Generation:
     """Seed of the sampling."""
 
     precision: Precision = "auto"
-    """Large products on a processor: fp32, bf16, int8, int4, or auto: from dim 256 on bf16 for many rows a
-    step and int8 for few (of a vocabulary, or from dim 768 on), where it has quick ones."""
+    """Large products on a processor: fp32, bf16, int8, int4, or auto: what is quick for as many rows."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "beam", "nbest", "max_length", "top_k", "batch")
