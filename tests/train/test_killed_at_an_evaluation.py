@@ -121,6 +121,51 @@ def test_killed_at_any_instant_around_evaluations(tmp_path: Path, monkeypatch: p
         assert len(evaluations(run)) == 6
 
 
+class Slow(Peaked):
+    """Its third evaluation takes longer than all the time that is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late, self.evaluated = 0.0, 0
+
+    def validate(self) -> dict[str, float]:
+        self.evaluated += 1
+        self.late += 60.0 if self.evaluated == 3 else 0.0
+        return super().validate()
+
+
+def train_slowly(run: Run) -> None:
+    objective, tick = Slow(), ticking(0.05)
+    Loop(objective, run, Machine("cpu", "fp32", 1), Heard(), clock=lambda: tick() + objective.late).fit()
+
+
+def test_killed_around_an_evaluation_that_uses_up_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        effects = kill_at(patch, -1, before=True)
+        train_slowly(make_run(tmp_path / "whole"))
+    assert len(evaluations(Run.open(tmp_path / "whole"))) == 3
+    last_save = max(number for number, name in enumerate(effects, 1) if name == "save_state")
+    for number, before in itertools.product(range(last_save, len(effects) + 1), (True, False)):
+        path = tmp_path / f"killed-{number}-{before}"
+        with monkeypatch.context() as patch:
+            kill_at(patch, number, before)
+            with pytest.raises(Killed):
+                train_slowly(make_run(path))
+        run = Run.open(path, resume=True)
+        train(run, ticking(0.11))
+        again = make_run(tmp_path / f"again-{number}-{before}")
+        train(again, ticking(0.05), replay=plans_of(run.records()))
+        found, expected = everything(run), everything(again)
+        assert all(torch.equal(found[name], expected[name]) for name in expected), (number, before)
+        assert evaluations(run) == evaluations(again)
+        saved = not (number == last_save and before)
+        assert (len(evaluations(run)) == 3) == saved, (
+            "once saved it was the last one, and it is not made again"
+        )
+
+
 def test_an_evaluation_once_saved_is_neither_made_again_nor_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
