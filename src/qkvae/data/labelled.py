@@ -292,7 +292,7 @@ def split_labelled(found: Labelled, fraction: float, classes: bool = False) -> t
     chosen = chosen_by_hash(hashes, fraction)
     chosen, kept = without_unmet(chosen, hashes, found.labels) if classes else (chosen, [])
     train, valid = (found.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
-    return replace(train, notes=(*found.notes, *kept_note(found, kept, "texts"))), valid
+    return replace(train, notes=(*found.notes, *kept_note(kept, found.where, "texts"))), valid
 
 
 def _beginnings(texts: list[str]) -> list[str]:

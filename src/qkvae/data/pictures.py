@@ -145,7 +145,7 @@ def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictu
     if pictures.labels is not None:
         chosen, kept = without_unmet(chosen, pictures.hashes, pictures.labels)
     train, valid = (pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
-    return replace(train, notes=(*pictures.notes, *kept_note(pictures, kept, "pictures"))), valid
+    return replace(train, notes=(*pictures.notes, *kept_note(kept, pictures.where, "pictures"))), valid
 
 
 def duplicates(pictures: Pictures) -> tuple[Note, ...]:

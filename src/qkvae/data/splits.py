@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkvae.data.pairs import EXAMPLES, Note, Pairs
-
-
-@runtime_checkable
-class Places(Protocol):
-    """Examples that can tell where each was read."""
-
-    def where(self, index: int, /) -> str:
-        """For a message."""
-        ...
 
 
 def normalised(text: str) -> str:
@@ -95,11 +85,11 @@ def without_unmet(
     return chosen & ~left, np.flatnonzero(left).tolist()
 
 
-def kept_note(whole: Places, kept: Sequence[int], what: str) -> tuple[Note, ...]:
-    """What is said of examples that were not split off, if there are any."""
+def kept_note(kept: Sequence[int], where: Callable[[int], str], what: str) -> tuple[Note, ...]:
+    """What is said of examples that were not split off, if there are any; `where` tells their places."""
     if not kept:
         return ()
-    examples = tuple(whole.where(place) for place in kept[:EXAMPLES])
+    examples = tuple(where(place) for place in kept[:EXAMPLES])
     said = f"{what} were kept for training, which would not know their class"
     return (Note("kept", len(kept), said, examples),)
 

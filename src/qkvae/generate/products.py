@@ -19,9 +19,7 @@ GROUP = 32  # neighbouring weights of 4 bits that share a scale
 
 _TINY = 1e-30  # instead of the largest channel of a row of zeros
 _FBGEMM, _WEIGHT = "fbgemm", "_make_per_channel_quantized_tensor"
-_PRODUCT = (
-    "linear_with_input_q_dq_qweight_dq_output_fp32"  # the scale of its input is given: the same for any rows
-)
+_PRODUCT = "linear_with_input_q_dq_qweight_dq_output_fp32"  # is told the scale of its input: any rows alike
 
 
 class Product(nn.Module, ABC):

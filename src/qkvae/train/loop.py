@@ -265,7 +265,7 @@ class Loop:
         evaluations = due * self.validation_seconds
         if self.planner.budget is not None:
             half = (self.planner.budget - self.planner.used() - self.ending) / 2
-            evaluations = min(evaluations, max(half, min(due, 1) * self.validation_seconds))
+            evaluations = min(evaluations, max(half, self.validation_seconds))
         return evaluations + self.ending
 
     def _seconds_left(self, per_step: float) -> float:
