@@ -31,12 +31,18 @@ def small_block(**parts: Any) -> config.Block:
 
 
 def small_decoder(
-    depth: int = 2, memory: int = 0, tie: Any = "none", embedding: Any = "scaled", **parts: Any
+    depth: int = 2,
+    memory: int = 0,
+    tie: Any = "none",
+    embedding: Any = "scaled",
+    conv_size: int = 0,
+    **parts: Any,
 ) -> Decoder:
     settings = config.Decoder(
         block=small_block(**parts),
         depth=depth,
         memory=memory,
+        conv_size=conv_size,
         tie=tie,
         embedding=embedding,
         max_length=40,
@@ -46,13 +52,18 @@ def small_decoder(
 
 
 def small_encoder(
-    head: config.Head | None = None, segments: int = 0, embedding: Any = "scaled", **parts: Any
+    head: config.Head | None = None,
+    segments: int = 0,
+    embedding: Any = "scaled",
+    conv_size: int = 0,
+    **parts: Any,
 ) -> Encoder:
     settings = config.Encoder(
         block=small_block(**parts),
         depth=2,
         head=head or config.MaskedWords(),
         segments=segments,
+        conv_size=conv_size,
         embedding=embedding,
         max_length=40,
         vocab=VOCAB,

@@ -17,16 +17,18 @@ from qkvae.nn.masks import Mask
 CLOSE = {"rtol": 0, "atol": 1e-5}
 KINDS = pytest.mark.parametrize("positions", POSITIONS)
 WINDOWS = pytest.mark.parametrize("window", [None, 2])
+CONV = pytest.mark.parametrize("conv_size", [0, 4])
 
 
 @KINDS
 @WINDOWS
+@CONV
 @pytest.mark.parametrize("padding", [(0, 0), (3, 2)])
 @torch.no_grad()
 def test_packed_documents_are_as_each_alone(
-    positions: str, window: int | None, padding: tuple[int, int]
+    positions: str, window: int | None, conv_size: int, padding: tuple[int, int]
 ) -> None:
-    model = small_decoder(positions=positions, window=window)
+    model = small_decoder(positions=positions, window=window, conv_size=conv_size)
     rows = texts(5, 1, 9, 3)
     tokens, documents = packed(rows, padding)
     found = model.features(tokens, documents)[0, padding[0] : tokens.shape[1] - padding[1]]
@@ -46,10 +48,13 @@ def test_a_packed_row_may_be_longer_than_learned_positions() -> None:
 
 @KINDS
 @WINDOWS
+@CONV
 @torch.no_grad()
-def test_every_step_with_a_cache_is_the_whole_text_without(positions: str, window: int | None) -> None:
+def test_every_step_with_a_cache_is_the_whole_text_without(
+    positions: str, window: int | None, conv_size: int
+) -> None:
     """Prompts of different lengths in one batch, two hypotheses each, which change places and are dropped."""
-    model = small_decoder(positions=positions, window=window, key_heads=2)
+    model = small_decoder(positions=positions, window=window, conv_size=conv_size, key_heads=2)
     prompts, steps = texts(6, 1, 4), 7
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     rows = torch.stack([torch.cat([p, torch.randint(VOCAB, (6 - len(p),))]) for p in prompts])
@@ -68,9 +73,10 @@ def test_every_step_with_a_cache_is_the_whole_text_without(positions: str, windo
             written = [written[row] for row in (0, 1, 4, 5)]
 
 
+@CONV
 @torch.no_grad()
-def test_an_empty_prompt_begins_a_text() -> None:
-    model = small_decoder()
+def test_an_empty_prompt_begins_a_text(conv_size: int) -> None:
+    model = small_decoder(conv_size=conv_size)
     begin = torch.tensor([1, 1])
     expected = model(begin[:1, None])[:, 0].expand(2, -1)
     assert_close(model.step(begin, model.start(torch.empty(2, 0, dtype=torch.long))), expected, **CLOSE)
@@ -102,11 +108,24 @@ def segments(model: Decoder, tokens: Tensor, *lengths: int, documents: Tensor | 
     return torch.cat([model.features(part, each, carried) for part, each in parts], 1)
 
 
+@CONV
+@torch.no_grad()
+def test_tokens_taken_back_are_as_if_they_had_not_been_read(conv_size: int) -> None:
+    model, (text, other) = small_decoder(conv_size=conv_size), texts(9, 6)
+    cache = model.start(text[None, :4])
+    model.read_on(other[None], cache)
+    cache.back_to(3)
+    assert_close(model.read_on(text[None, 3:], cache), model.features(text[None])[:, 3:], **CLOSE)
+
+
 @pytest.mark.parametrize("positions", DISTANCES)
 @WINDOWS
+@CONV
 @torch.no_grad()
-def test_segments_with_enough_memory_are_one_long_text(positions: str, window: int | None) -> None:
-    model = small_decoder(memory=100, positions=positions, window=window, key_heads=2)
+def test_segments_with_enough_memory_are_one_long_text(
+    positions: str, window: int | None, conv_size: int
+) -> None:
+    model = small_decoder(memory=100, positions=positions, window=window, conv_size=conv_size, key_heads=2)
     tokens = torch.randint(VOCAB, (2, 30))
     assert_close(segments(model, tokens, 11, 8, 1, 10), model.features(tokens), **CLOSE)
 
@@ -130,9 +149,10 @@ def test_a_short_memory_is_a_restricted_view(positions: str) -> None:
     assert_close(found, model.features(tokens), **CLOSE)
 
 
+@CONV
 @torch.no_grad()
-def test_documents_go_on_through_segments() -> None:
-    model = small_decoder(memory=12, positions="rotary")
+def test_documents_go_on_through_segments(conv_size: int) -> None:
+    model = small_decoder(memory=12, positions="rotary", conv_size=conv_size)
     tokens = torch.randint(VOCAB, (1, 24))
     documents = torch.tensor([0] * 9 + [1] * 8 + [2] * 7)[None]
     found = segments(model, tokens, 6, 6, 6, 6, documents=documents)
@@ -160,6 +180,8 @@ def test_gradients_reach_one_segment_only() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="memory is 9, but learned positions"):
         config.Decoder(memory=9, block=config.Block(positions="learned"))
+    with pytest.raises(ValueError, match="memory is 2, but conv_size is 4, which looks 3 tokens back"):
+        config.Decoder(memory=2, conv_size=4, block=config.Block(positions="rotary"))
     with pytest.raises(ValueError, match="vocab is 0"):
         build(config.Decoder())
     with pytest.raises(ValueError, match="carries nothing"):

@@ -26,9 +26,12 @@ HEADS = [
 
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("window", [None, 2])
+@pytest.mark.parametrize("conv_size", [0, 5])
 @torch.no_grad()
-def test_packed_and_padded_features_are_those_of_each_text_alone(positions: str, window: int | None) -> None:
-    model = small_encoder(positions=positions, window=window)
+def test_packed_and_padded_features_are_those_of_each_text_alone(
+    positions: str, window: int | None, conv_size: int
+) -> None:
+    model = small_encoder(positions=positions, window=window, conv_size=conv_size)
     rows = texts(5, 1, 9, 3)
     alone = [model.features(row[None])[0] for row in rows]
     for padding in ((0, 0), (2, 4)):

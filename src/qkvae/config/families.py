@@ -82,6 +82,10 @@ class Decoder:
     biases: Literal["all", "none"] = "all"
     """Whether the linear maps of the blocks add a bias (GPT-2) or none does (Llama)."""
 
+    conv_size: int = 0
+    """Tokens whose vectors are joined, channel by channel, before the first block: the token itself and those
+    before it; 0 joins none."""
+
     memory: int = 0
     """Tokens of earlier segments whose keys and values are carried into the next one; 0 carries nothing."""
 
@@ -96,8 +100,13 @@ class Decoder:
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "depth", "max_length")
-        checks.at_least(self, 0, "vocab", "memory")
+        checks.at_least(self, 0, "vocab", "memory", "conv_size")
         checks.one_of(self, "tie", "embedding", "biases")
+        if 0 < self.memory < self.conv_size - 1:
+            raise ValueError(
+                f"memory is {self.memory}, but conv_size is {self.conv_size}, which looks "
+                f"{self.conv_size - 1} tokens back: raise memory, or lower conv_size"
+            )
         if self.memory and self.block.positions in ("sinusoidal", "learned"):
             raise ValueError(
                 f"memory is {self.memory}, but {self.block.positions} positions are added to the tokens, and "
@@ -165,6 +174,10 @@ class Encoder:
     """Kinds of tokens that are told apart: two for pairs of texts, four where it is told which stand in
     both; 0 tells none."""
 
+    conv_size: int = 0
+    """Tokens whose vectors are joined, channel by channel, before the first block: the token itself and as
+    many on each side; 0 joins none."""
+
     max_length: int = 512
     """Longest text, in tokens, that the model reads; learned positions are made for so many."""
 
@@ -176,8 +189,13 @@ class Encoder:
 
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "depth", "max_length")
-        checks.at_least(self, 0, "vocab", "segments")
+        checks.at_least(self, 0, "vocab", "segments", "conv_size")
         checks.one_of(self, "embedding")
+        if self.conv_size and self.conv_size % 2 == 0:
+            raise ValueError(
+                f"conv_size is {self.conv_size}, but must be odd, as many tokens on each side: "
+                f"use {self.conv_size + 1}"
+            )
 
 
 Family = Seq2Seq | Decoder | Encoder

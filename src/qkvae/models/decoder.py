@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -35,7 +35,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.settings = settings
         block, length = settings.block, settings.max_length
-        self.input = TokenInput(block, settings.vocab, length, settings.embedding)
+        self.input = TokenInput(
+            block, settings.vocab, length, settings.embedding, conv_size=settings.conv_size, causal=True
+        )
         self.stack = Stack(block, settings.depth, length)
         if settings.biases == "none":
             _remove_biases(self.stack)
@@ -62,10 +64,17 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """What the head reads.  With ``carried`` the rows continue those that it remembers."""
         places = None if documents is None else places_within(documents)
-        x = self.input(tokens, places)
         if carried is not None:
+            before, told = carried.beside(tokens, documents, self._back)
+            x = self.input(tokens, places, documents=told, before=before)
             return carried.read(self.stack, x, self.mask, documents)
+        x = self.input(tokens, places, documents=documents)
         return self.stack(x, self.mask if documents is None else self.mask & Mask(documents=documents))
+
+    @property
+    def _back(self) -> int:
+        """How many tokens before another one are joined to it."""
+        return max(0, self.settings.conv_size - 1)
 
     def carry(self) -> Carried:
         """An empty memory of ``settings.memory`` tokens: for `features` of one segment after another.
@@ -119,7 +128,8 @@ class Decoder(nn.Module):
     def read_on(self, tokens: Int[Tensor, "rows n"], cache: Prompted) -> Float[Tensor, "rows n d"]:
         """The features of tokens that follow those in the cache."""
         n = tokens.shape[1]
-        x = self.input(tokens, cache.places(n), offset=cache.length)
+        before, known = cache.beside(tokens, self._back)
+        x = self.input(tokens, cache.places(n), None, cache.length, known, before)
         return self.stack(x, self.mask & cache.padding(n), cache=cache)
 
 
@@ -136,6 +146,9 @@ class Prompted(Cache):
     hypotheses: int = 1
     """Neighbouring rows that go on from one prompt."""
 
+    _tokens: Int[Tensor, "rows places"] | None = field(default=None, repr=False)
+    """All that was read, where the model joins neighbouring tokens."""
+
     def branch(self, hypotheses: int) -> None:
         """So many rows go on from each."""
         if hypotheses > 1:
@@ -148,6 +161,8 @@ class Prompted(Cache):
         self._pick(rows)
         if self.begin is not None:
             self.begin = self.begin.index_select(0, rows)
+        if self._tokens is not None:
+            self._tokens = self._tokens.index_select(0, rows)
 
     def keep(self, sentences: Int[Tensor, " kept"]) -> None:
         """Forget all prompts but these."""
@@ -161,13 +176,29 @@ class Prompted(Cache):
         there = torch.arange(self.length, self.length + n, device=self.begin.device)
         return (there - self.begin[:, None]).clamp_min(0)
 
+    def beside(
+        self, tokens: Int[Tensor, "rows n"], back: int
+    ) -> tuple[Int[Tensor, "rows before"] | None, Int[Tensor, "rows before_n"] | None]:
+        """Up to ``back`` tokens before these, which are remembered; and what of both is no padding."""
+        if not back:
+            return None, None
+        known = tokens[:, :0] if self._tokens is None else self._tokens[:, : self.length]
+        self._tokens = torch.cat([known, tokens], 1)
+        before = known[:, max(0, self.length - back) :]
+        return before, None if self.begin is None else self._known(before.shape[1], tokens.shape[1])
+
     def padding(self, n: int) -> Mask:
         """What hides the padding before the prompts from the next n tokens."""
         if self.begin is None:
             return Mask()
-        there = torch.arange(self.length + n, device=self.begin.device)
-        known = (there >= self.begin[:, None]).long() - 1
+        known = self._known(self.length, n)
         return Mask(documents=known[:, -n:], key_documents=known)
+
+    def _known(self, before: int, n: int) -> Int[Tensor, "rows before_n"]:
+        """0 where a token belongs to a text, −1 where it is padding: of the next n and so many before."""
+        assert self.begin is not None
+        there = torch.arange(self.length - before, self.length + n, device=self.begin.device)
+        return (there >= self.begin[:, None]).long() - 1
 
 
 def _ending_together(prompt: Int[Tensor, "b n"], begin: Int[Tensor, " b"]) -> Int[Tensor, "b n"]:

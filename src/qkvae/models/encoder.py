@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -21,7 +22,6 @@ class Encoder(nn.Module):
     apart by ``documents``: there a number below 0 is padding, and each text's places count from 0.
 
     Example:
-        >>> import torch
         >>> block = config.Block(dim=8, heads=2, hidden=16)
         >>> model = Encoder(config.Encoder(block=block, depth=2, head=config.Classes(count=3), vocab=10))
         >>> model(torch.tensor([[4, 5, 2, 0], [6, 7, 8, 2]]), torch.tensor([3, 4])).shape
@@ -32,7 +32,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.settings = settings
         block, length = settings.block, settings.max_length
-        self.input = TokenInput(block, settings.vocab, length, settings.embedding, settings.segments)
+        self.input = TokenInput(
+            block, settings.vocab, length, settings.embedding, settings.segments, settings.conv_size
+        )
         self.stack = Stack(block, settings.depth, length)
         self.head = make_head(settings.head, block, self.input.embedding)
 
@@ -55,6 +57,12 @@ class Encoder(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """What the head reads."""
         places = None if documents is None else places_within(documents)
-        x = self.input(tokens, places, segments)
+        told_apart = documents if lengths is None else _real(tokens, lengths)
+        x = self.input(tokens, places, segments, documents=told_apart)
         mask = padding_mask(tokens, lengths) & Mask(window=self.settings.block.window, documents=documents)
         return self.stack(x, mask)
+
+
+def _real(tokens: Int[Tensor, "b n"], lengths: Int[Tensor, " b"]) -> Int[Tensor, "b n"]:
+    """0 for what belongs to a text, −1 for the padding after it."""
+    return (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long() - 1

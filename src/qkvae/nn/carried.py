@@ -50,6 +50,26 @@ class Carried:
 
     _pasts: list[Past] = field(default_factory=list[Past], repr=False)
     _documents: Int[Tensor, "b kept"] | None = field(default=None, repr=False)
+    _tokens: Int[Tensor, "b back"] | None = field(default=None, repr=False)
+
+    def beside(
+        self, tokens: Int[Tensor, "b n"], documents: Int[Tensor, "b n"] | None, back: int
+    ) -> tuple[Int[Tensor, "b before"] | None, Int[Tensor, "b before_n"] | None]:
+        """Up to ``back`` tokens before these, which are remembered; and the documents of both.
+
+        To be asked before the segment is read; ``back`` is no more than what is kept.
+
+        Raises:
+            ValueError: as in `read`.
+        """
+        self._check(len(tokens), documents)
+        if not back:
+            return None, documents
+        before = tokens[:, :0] if self._tokens is None else self._tokens
+        self._tokens = torch.cat([before, tokens], 1)[:, -back:]
+        if documents is not None and self._documents is not None:
+            documents = torch.cat([self._documents[:, self.length - before.shape[1] :], documents], 1)
+        return before, documents
 
     def read(
         self,
@@ -65,14 +85,10 @@ class Carried:
         Raises:
             ValueError: there are not as many rows as before, or documents are told of some segments only.
         """
-        if documents is not None or self._documents is not None:
+        self._check(len(x), documents)
+        if documents is not None:
             mask = mask & self._told_apart(documents)
         blocks = list(cast("Iterable[Block]", stack.blocks))
-        if self.length and len(self._pasts[0].keys) != len(x):
-            raise ValueError(
-                f"{len(x)} rows cannot continue {len(self._pasts[0].keys)}: "
-                "each row of a segment continues the same row of the one before"
-            )
         if not self.length:
             nothing = x.new_empty(len(x), 1, 0, 1)
             self._pasts = [_Kept(nothing, nothing) for _ in blocks]
@@ -87,10 +103,18 @@ class Carried:
         self.length += x.shape[1] - dropped
         return y
 
-    def _told_apart(self, documents: Tensor | None) -> Mask:
-        """A query sees its own document, in this segment and in those before."""
-        if documents is None or (self.length and self._documents is None):
+    def _check(self, rows: int, documents: Tensor | None) -> None:
+        """Refuse a segment that does not go on where the last one ended."""
+        if self.length and (documents is None) is not (self._documents is None):
             raise ValueError("documents are told of some segments only: tell them of all, or of none")
+        if self.length and len(self._pasts[0].keys) != rows:
+            raise ValueError(
+                f"{rows} rows cannot continue {len(self._pasts[0].keys)}: "
+                "each row of a segment continues the same row of the one before"
+            )
+
+    def _told_apart(self, documents: Tensor) -> Mask:
+        """A query sees its own document, in this segment and in those before."""
         before = self._documents
         self._documents = documents if before is None else torch.cat([before, documents], 1)
         return Mask(documents=documents, key_documents=self._documents)

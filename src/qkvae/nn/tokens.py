@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -12,11 +13,12 @@ from qkvae.nn.dropout import Dropout
 from qkvae.nn.embedding import Embedding
 from qkvae.nn.norms import make_norm
 from qkvae.nn.positions import make_absolute
+from qkvae.nn.short_conv import ShortConv
 from qkvae.nn.taps import Tap
 
 
 class TokenInput(nn.Module):
-    """dropout(norm(scale · W[token] + P[place] + S[segment])), each term where the settings have it.
+    """dropout(norm(conv(scale · W[token]) + P[place] + S[segment])), each part where the settings have it.
 
     - scaled: scale = √dim and no norm, Vaswani et al. 2017, section 3.4
     - plain: scale = 1 and no norm, as GPT-2 and Llama have it
@@ -34,6 +36,8 @@ class TokenInput(nn.Module):
         length: int,
         kind: Literal["scaled", "plain", "normed"] = "scaled",
         segments: int = 0,
+        conv_size: int = 0,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         if vocab < 1:
@@ -41,6 +45,7 @@ class TokenInput(nn.Module):
                 "vocab is 0: it comes from the tokenizer and must be filled in before a model is built"
             )
         self.embedding = Embedding(vocab, block.dim, None if kind == "scaled" else 1.0)
+        self.conv = ShortConv(block.dim, conv_size, causal) if conv_size else None
         self.positions = make_absolute(block, length)
         self.segments = Embedding(segments, block.dim, 1.0) if segments else None
         self.norm = make_norm(block) if kind == "normed" else nn.Identity()
@@ -53,13 +58,19 @@ class TokenInput(nn.Module):
         places: Int[Tensor, "b n"] | None = None,
         segments: Int[Tensor, "b n"] | None = None,
         offset: int = 0,
+        documents: Int[Tensor, "b before_n"] | None = None,
+        before: Int[Tensor, "b before"] | None = None,
     ) -> Float[Tensor, "b n d"]:
         """Tokens at ``places``, or one after the other from ``offset`` on; of segment 0 where none is told.
+
+        A convolution looks at what stands ``before`` the tokens, too, and at nothing of another document.
 
         Raises:
             ValueError: segments are told to a model that knows none.
         """
-        x = self.embedding(tokens)
+        x = self.embedding(tokens if before is None else torch.cat([before, tokens], 1))
+        if self.conv is not None:
+            x = self.conv(x, documents)[:, -tokens.shape[1] :]
         if self.positions is not None:
             there = self.positions(tokens.shape[1], offset) if places is None else self.positions.at(places)
             x = (x + there).to(x.dtype)

@@ -2,6 +2,7 @@
 
 Format 1 wrote every setting with its value, those without effect too, which are now refused; for a time a
 ``bpe_dropout`` that was not asked for was null, and what a vae reads of pictures stood in its ``data``.
+Before there was a ``conv_size`` no model had such a convolution, whatever is usual now.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'data': {}}
     >>> brought_up_to_date({"data": {"ignore": [], "size": "28x28"}})
     {'data': {'ignore': [], 'pictures': {'size': '28x28'}}}
+    >>> brought_up_to_date({"model": {"depth": 2, "biases": "all"}})
+    {'model': {'depth': 2, 'biases': 'all', 'conv_size': 0}}
     """
     settings = copy.deepcopy(dict(settings))
     for path, name, deciding, values in _NEEDS:
@@ -39,6 +42,9 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     data = _group(settings, ("data",))
     if "ignore" in data and "size" in data:
         data["pictures"] = {name: data.pop(name) for name in _OF_PICTURES if name in data}
+    model = _group(settings, ("model",))
+    if "biases" in model or "segments" in model:  # a decoder or an encoder of tokens
+        model.setdefault("conv_size", 0)
     if "bpe_dropout" in data and data["bpe_dropout"] is None:
         del data["bpe_dropout"]
     return settings

@@ -118,7 +118,9 @@ class TextGeneration:
 
     model: Decoder = field(
         default_factory=lambda: Decoder(
-            block=Block(positions="rotary", activation="relu2", dropout=0.0), max_length=TextData.length
+            block=Block(positions="rotary", activation="relu2", dropout=0.0),
+            conv_size=4,
+            max_length=TextData.length,
         )
     )
     """The model."""

@@ -218,7 +218,7 @@ def _refuse(made: config.Encoder, name: str) -> None:
         "window": (None,),
     }
     only(made.block, wanted, name)
-    only(made, {"embedding": ("normed",)}, name)
+    only(made, {"embedding": ("normed",), "conv_size": (0,)}, name)
     if isinstance(made.head, config.Classes):
         only(made.head, {"pooling": ("class",)}, name)
 

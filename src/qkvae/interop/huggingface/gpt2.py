@@ -121,7 +121,7 @@ def _refuse(made: config.Decoder) -> None:
         "window": (None,),
     }
     only(made.block, wanted, "GPT-2")
-    only(made, {"embedding": ("plain", "scaled"), "biases": ("all",)}, "GPT-2")
+    only(made, {"embedding": ("plain", "scaled"), "biases": ("all",), "conv_size": (0,)}, "GPT-2")
 
 
 def _lines(made: config.Decoder) -> Iterator[Line]:

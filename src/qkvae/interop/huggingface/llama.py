@@ -50,7 +50,7 @@ def write(model: Decoder) -> tuple[dict[str, Any], State]:
         "window": (None,),
     }
     only(block, wanted, "Llama")
-    only(made, {"embedding": ("plain", "scaled")}, "Llama")
+    only(made, {"embedding": ("plain", "scaled"), "conv_size": (0,)}, "Llama")
     ours: State = dict(model.state_dict())
     scale = model.input.embedding.scale
     tied, biased = made.tie == "embedding" and scale == 1.0, made.biases == "all"
