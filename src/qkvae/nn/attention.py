@@ -62,10 +62,11 @@ def scores(
     scale = 1 / math.sqrt(w)
     if _every_row_sees(mask, n, m, offset):
         # The product is added to what bias and mask add: no other pass over the n × m scores.
-        raw = queries.new_zeros(b * h, n, m) if bias is None else _copies(bias.to(queries.dtype), b, h)
+        added = None if bias is None else bias.to(queries.dtype)
         if not mask.hides_nothing:
-            forbidden = ~mask.allowed(n, m, offset, queries.device)
-            raw.view(b, h, n, m).masked_fill_(forbidden, -math.inf)
+            table = mask.added(n, m, offset, queries.device, queries.dtype)
+            added = table if added is None else table + added
+        raw = queries.new_zeros(b * h, n, m) if added is None else _copies(added, b, h)
         right = keys.reshape(b * h, m, w).transpose(1, 2)
         return raw.baddbmm_(queries.reshape(b * h, n, w), right, alpha=scale).view(b, h, n, m)
     raw = queries @ keys.transpose(-1, -2) * scale
@@ -180,9 +181,9 @@ def windowed(
     return mixed.view(b, c, h, s, w).transpose(1, 2).flatten(2, 3)[:, :, :n]
 
 
-def _copies(bias: Float[Tensor, "#h n m"], b: int, h: int) -> Float[Tensor, "bh n m"]:
-    """The bias of each head, once for every row of the batch."""
-    each = bias.expand(b, h, *bias.shape[1:])
+def _copies(added: Float[Tensor, "*#b #h n m"], b: int, h: int) -> Float[Tensor, "bh n m"]:
+    """What is added to the scores of each head, once for every row of the batch."""
+    each = added.expand(b, h, *added.shape[-2:])
     return each.clone(memory_format=torch.contiguous_format).flatten(0, 1)
 
 

@@ -166,8 +166,9 @@ class Rotation(NamedTuple):
 
 
 def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    exact = x.to(cosines.dtype)
-    return (exact * cosines).addcmul_(exact.roll(x.shape[-1] // 2, -1), sines).to(x.dtype)
+    """In the numbers of x: the angles themselves were made, and stay, in fp32."""
+    cosines, sines = cosines.to(x.dtype), sines.to(x.dtype)
+    return (x * cosines).addcmul_(x.roll(x.shape[-1] // 2, -1), sines)
 
 
 class _Turn(torch.autograd.Function):
