@@ -33,6 +33,7 @@ from qkvae.nn import (
     patches,
     positions,
     projection,
+    short_conv,
     stochastic_depth,
 )
 from qkvae.nn.masks import Mask
@@ -142,6 +143,10 @@ def eps_outside(original: Any, block: Any) -> nn.Module:
 
 def cut_sources(original: Any, sources: list[list[int]]) -> Any:
     return original([ids[:4] for ids in sources])
+
+
+def on_both_sides(original: Any, self: Any, dim: int, size: int, causal: bool) -> None:
+    original(self, dim, size, causal=False)
 
 
 def without_what_was_said(original: Any, self: Any, *args: Any) -> Tensor:
@@ -286,6 +291,42 @@ FAULTS = [
         {"positions": "alibi"},
         family=config.Decoder,
         model={"memory": 20},
+    ),
+    Fault(
+        "neighbours joined from both sides",
+        plant(short_conv.ShortConv, "__init__", on_both_sides),
+        "no look-ahead",
+        family=config.Decoder,
+        model={"conv_size": 3},
+    ),
+    Fault(
+        "neighbours joined across documents",
+        plant(short_conv.ShortConv, "forward", lambda original, self, x, documents=None: original(self, x)),
+        "packed = separate",
+        family=config.Decoder,
+        model={"conv_size": 3},
+    ),
+    Fault(
+        "padding joined as a neighbour",
+        plant(short_conv.ShortConv, "forward", lambda original, self, x, documents=None: original(self, x)),
+        "padding changes nothing",
+        family=config.Encoder,
+        model={"conv_size": 3},
+    ),
+    Fault(
+        "neighbours forgotten in the cache",
+        plant(decoder.Prompted, "beside", lambda original, self, tokens, back: (None, None)),
+        "cached = uncached at every step",
+        family=config.Decoder,
+        model={"conv_size": 3},
+    ),
+    Fault(
+        "neighbours forgotten between segments",
+        plant(carried.Carried, "beside", lambda original, self, tokens, documents, back: (None, documents)),
+        "carried = at once",
+        {"positions": "alibi"},
+        family=config.Decoder,
+        model={"memory": 20, "conv_size": 3},
     ),
     Fault(
         "padding pooled",

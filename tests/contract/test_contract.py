@@ -85,7 +85,14 @@ def small(family: type, parts: dict[str, Any], number: int) -> config.Family:
         tie: Any = ("embedding", "none")[number % 2]
         biases: Any = ("all", "all", "none")[number % 3]
         return config.Decoder(
-            block=block, depth=2, tie=tie, biases=biases, embedding=embedding, max_length=60, vocab=29
+            block=block,
+            depth=2,
+            tie=tie,
+            biases=biases,
+            embedding=embedding,
+            conv_size=(4, 0)[number % 2],
+            max_length=60,
+            vocab=29,
         )
     return config.Encoder(
         block=block,
@@ -93,6 +100,7 @@ def small(family: type, parts: dict[str, Any], number: int) -> config.Family:
         head=HEADS[number % len(HEADS)],
         embedding=embedding,
         segments=number % 2,
+        conv_size=(0, 3)[number % 2],
         max_length=40,
         vocab=29,
     )

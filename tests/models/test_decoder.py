@@ -85,15 +85,16 @@ def test_an_empty_prompt_begins_a_text(conv_size: int) -> None:
 
 
 @KINDS
-def test_no_token_looks_ahead(positions: str) -> None:
-    model = small_decoder(positions=positions)
+@CONV
+def test_no_token_looks_ahead(positions: str, conv_size: int) -> None:
+    model = small_decoder(positions=positions, conv_size=conv_size)
     leaves: list[Tensor] = []
 
     def cut(x: Tensor) -> Tensor:
         leaves.append(x.detach().requires_grad_())
         return leaves[-1]
 
-    model.input.embedded.listener = cut
+    model.input.looked_up.listener = cut
     logits = model(torch.randint(VOCAB, (2, 9)))
     (gradient,) = torch.autograd.grad(logits[:, 4].square().sum(), leaves)
     assert bool((gradient[:, 5:] == 0).all())

@@ -50,7 +50,7 @@ class TokenInput(nn.Module):
         self.segments = Embedding(segments, block.dim, 1.0) if segments else None
         self.norm = make_norm(block) if kind == "normed" else nn.Identity()
         self.dropout = Dropout(block.dropout)
-        self.embedded = Tap()
+        self.looked_up, self.embedded = Tap(), Tap()
 
     def forward(
         self,
@@ -68,7 +68,7 @@ class TokenInput(nn.Module):
         Raises:
             ValueError: segments are told to a model that knows none.
         """
-        x = self.embedding(tokens if before is None else torch.cat([before, tokens], 1))
+        x = self.looked_up(self.embedding(tokens if before is None else torch.cat([before, tokens], 1)))
         if self.conv is not None:
             x = self.conv(x, documents)[:, -tokens.shape[1] :]
         if self.positions is not None:

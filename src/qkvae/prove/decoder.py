@@ -22,7 +22,7 @@ class DecoderCase(WritingCase):
     """A decoder-only model with texts, which are prompts too."""
 
     model: Decoder
-    taps: tuple[str, ...] = ("input.embedded",)
+    taps: tuple[str, ...] = ("input.looked_up",)
 
     @property
     def texts(self) -> list[Int[Tensor, " n"]]:

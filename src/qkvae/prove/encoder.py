@@ -21,7 +21,7 @@ class EncoderCase(TextCase):
     """An encoder-only model with texts; its answer is the features, and then what its head makes of them."""
 
     model: Encoder
-    taps: tuple[str, ...] = ("input.embedded",)
+    taps: tuple[str, ...] = ("input.looked_up",)
 
     @property
     def texts(self) -> list[Int[Tensor, " n"]]:

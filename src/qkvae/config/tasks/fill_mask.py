@@ -95,7 +95,7 @@ class FillMask:
 
     model: Encoder = field(
         default_factory=lambda: Encoder(
-            block=Block(dim=128, heads=4, hidden=512, dropout=0.1), depth=4, head=MaskedWords()
+            block=Block(dim=128, heads=4, hidden=512, dropout=0.1), depth=4, head=MaskedWords(), conv_size=5
         )
     )
     """The model."""
