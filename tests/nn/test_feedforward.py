@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from qkvae import config
-from qkvae.nn.feedforward import FeedForward
+from qkvae.nn.feedforward import FeedForward, relu2
 
 
 def part(activation: str, dim: int = 2, hidden: int = 2) -> FeedForward:
@@ -42,6 +42,15 @@ def test_swiglu_gates_one_half_with_the_other() -> None:
     module, x = part("swiglu", 4, 6), torch.randn(2, 3, 4)
     gate, value = (x @ w.T for w in module.up.weight.split(6))
     assert_close(module(x), (gate * gate.sigmoid() * value) @ module.down.weight.T)
+
+
+def test_relu2_and_its_gradient_are_those_of_the_square() -> None:
+    ours, theirs = (x.requires_grad_() for x in torch.linspace(-2, 2, 9).expand(2, 3, 9).clone())
+    assert_close(relu2(ours), theirs.relu().square())
+    weights = torch.randn(3, 9)
+    (relu2(ours) * weights).sum().backward()
+    (theirs.relu().square() * weights).sum().backward()
+    assert_close(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu"])
