@@ -25,6 +25,7 @@ PARTS: list[dict[str, Any]] = [
     {"positions": "alibi", "key_heads": 1, "activation": "gelu"},
     {"positions": "relative", "norm_order": "post", "norm": "rms"},
     {"positions": "none", "activation": "swiglu"},
+    {"positions": "rotary", "activation": "relu2"},
     {"window": 2},
     {"window": 3, "positions": "rotary", "norm_order": "post"},
     {"window": 1, "positions": "alibi"},
@@ -306,7 +307,9 @@ print(max(difference(*pair) for pair in [logits, *zip(*gradients)]))
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("parts", ["", "positions='rotary', key_heads=2, activation='swiglu'"])
+@pytest.mark.parametrize(
+    "parts", ["", "positions='rotary', key_heads=2, activation='swiglu'", "activation='relu2'"]
+)
 def test_compiled_is_eager(parts: str) -> None:
     """Values and gradients, where there is a compiler; in a process whose signatures are not checked."""
     script = [sys.executable, "-c", COMPILED.format(parts=parts)]

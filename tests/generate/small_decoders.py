@@ -14,7 +14,7 @@ VOCAB, CONTEXT = 12, 8
 
 def model(positions: str = "rotary", vocab: int = VOCAB) -> Decoder:
     block = config.Block(dim=16, heads=2, hidden=32, positions=positions)  # type: ignore[arg-type]
-    found = build(config.Decoder(block=block, depth=2, vocab=vocab, max_length=CONTEXT)).eval()
+    found = build(config.Decoder(block=block, depth=2, conv_size=3, vocab=vocab, max_length=CONTEXT)).eval()
     with torch.no_grad():
         for p in found.parameters():
             p.copy_(0.6 * torch.randn_like(p))  # no fresh model: its answers must depend on what it read

@@ -109,6 +109,14 @@ def segments(model: Decoder, tokens: Tensor, *lengths: int, documents: Tensor | 
     return torch.cat([model.features(part, each, carried) for part, each in parts], 1)
 
 
+@torch.no_grad()
+def test_reading_nothing_changes_nothing() -> None:
+    model, (text,) = small_decoder(conv_size=4), texts(7)
+    cache = model.start(text[None, :4])
+    assert model.read_on(text[None, :0], cache).shape[1] == 0
+    assert_close(model.read_on(text[None, 4:], cache), model.features(text[None])[:, 4:], **CLOSE)
+
+
 @CONV
 @torch.no_grad()
 def test_tokens_taken_back_are_as_if_they_had_not_been_read(conv_size: int) -> None:
@@ -164,8 +172,10 @@ def test_documents_go_on_through_segments(conv_size: int) -> None:
         model.features(tokens, None, carried)
 
 
-def test_gradients_reach_one_segment_only() -> None:
-    model = small_decoder(memory=8, positions="rotary").train()
+@CONV
+def test_gradients_reach_one_segment_only(conv_size: int) -> None:
+    """Through what attention remembers; the neighbours of its first tokens are looked up anew."""
+    model = small_decoder(memory=8, positions="rotary", conv_size=conv_size).train()
     leaves: list[Tensor] = []
     model.input.embedded.listener = lambda x: leaves.append(x.detach().requires_grad_()) or leaves[-1]
     carried = model.carry()

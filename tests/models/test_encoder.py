@@ -46,6 +46,19 @@ def test_packed_and_padded_features_are_those_of_each_text_alone(
         assert_close(row[: len(each)], each, **CLOSE)
 
 
+@torch.no_grad()
+def test_documents_and_lengths_may_be_told_both() -> None:
+    model = small_encoder(conv_size=3)
+    tokens, documents = packed(texts(5, 3, 4), (0, 2))
+    lengths = torch.tensor([12])
+    found = model.features(tokens, lengths, documents=documents)[0, :12]
+    assert_close(found, model.features(tokens, documents=documents)[0, :12], **CLOSE)
+    with pytest.raises(
+        ValueError, match="conv_size is 4, but must be odd, as many tokens on each side: use 5"
+    ):
+        config.Encoder(conv_size=4)
+
+
 @pytest.mark.parametrize("head", HEADS, ids=str)
 @torch.no_grad()
 def test_a_head_answers_for_each_text_alone_padded_and_packed(head: Any) -> None:

@@ -51,6 +51,9 @@ def test_relu2_and_its_gradient_are_those_of_the_square() -> None:
     (relu2(ours) * weights).sum().backward()
     (theirs.relu().square() * weights).sum().backward()
     assert_close(ours.grad, theirs.grad)
+    off_the_kink = torch.tensor([-2.0, -0.5, 0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(relu2, off_the_kink)
+    assert torch.autograd.gradgradcheck(relu2, off_the_kink)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu"])

@@ -76,6 +76,14 @@ def test_rotary_products_depend_on_the_distance_only(p: int, q: int, shift: int)
     assert_close(rotary(query, p).norm(), query.norm(), rtol=0, atol=1e-5)
 
 
+def test_rotary_in_bf16_is_as_near_at_far_places_as_at_the_first() -> None:
+    rotary, x = Rotary(64, 10000.0, 4096), torch.randn(1, 1, 4096, 64)
+    rounded = x.bfloat16()
+    furthest = (rotary(rounded) - rotary(rounded.float())).abs().amax((0, 1, 3))
+    assert float(furthest[:64].max()) < 0.05
+    assert float(furthest[-64:].max()) < 0.05
+
+
 def test_rotary_continues_where_the_cache_ends() -> None:
     rotary, x = Rotary(4, 10000.0, 2), torch.randn(2, 3, 9, 4)
     pieces = torch.cat([rotary(x[:, :, :4]), rotary(x[:, :, 4:], offset=4)], dim=2)

@@ -21,11 +21,11 @@ def test_it_is_a_convolution_of_each_channel(size: int, causal: bool, n: int) ->
     x = torch.randn(2, n, 6, requires_grad=True)
     before, after = (size - 1, 0) if causal else (size // 2, size // 2)
     padded = F.pad(x.transpose(1, 2), (before, after))
-    expected = F.conv1d(padded, conv.taps.T[:, None], groups=6).transpose(1, 2)
+    expected = F.conv1d(padded, conv.weight.T[:, None], groups=6).transpose(1, 2)
     assert_close(conv(x), expected, **CLOSE)
     weights = torch.randn_like(expected)
-    ours = torch.autograd.grad((conv(x) * weights).sum(), [x, conv.taps])
-    theirs = torch.autograd.grad((expected * weights).sum(), [x, conv.taps])
+    ours = torch.autograd.grad((conv(x) * weights).sum(), [x, conv.weight])
+    theirs = torch.autograd.grad((expected * weights).sum(), [x, conv.weight])
     assert_close(ours, theirs, **CLOSE)
 
 
@@ -41,6 +41,6 @@ def test_no_document_sees_another(causal: bool) -> None:
 def test_the_token_itself_weighs_most_at_first() -> None:
     torch.manual_seed(0)
     for causal, own in ((True, 3), (False, 2)):
-        taps = ShortConv(10_000, 4 if causal else 5, causal).taps.detach()
-        assert_close(taps.mean(1), F.one_hot(torch.tensor(own), len(taps)).float(), rtol=0, atol=0.03)
-        assert_close(taps.std(1), torch.full((len(taps),), len(taps) ** -0.5), rtol=0, atol=0.02)
+        weight = ShortConv(10_000, 4 if causal else 5, causal).weight.detach()
+        assert_close(weight.mean(1), F.one_hot(torch.tensor(own), len(weight)).float(), rtol=0, atol=0.03)
+        assert_close(weight.std(1), torch.full((len(weight),), len(weight) ** -0.5), rtol=0, atol=0.02)

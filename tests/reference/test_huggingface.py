@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,13 @@ def test_what_they_cannot_compute_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         hf.write(own(family, **block), tmp_path, kind)
+
+
+@pytest.mark.parametrize(("family", "name"), [("gpt2", "GPT-2"), ("llama", "Llama"), ("bert", "Bert")])
+def test_a_short_convolution_is_refused(family: str, name: str, tmp_path: Path) -> None:
+    settings = dataclasses.replace(own(family).settings, conv_size=3)
+    with pytest.raises(ValueError, match=f"conv_size is 3, but {name} has 0"):
+        hf.write(build(settings), tmp_path)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])

@@ -94,7 +94,7 @@ def test_settings_that_had_no_effect_in_format_1_are_left_out(path: Path) -> Non
     config = read_manifest(path).config
     assert (config.data.valid_fraction, config.data.bpe_dropout) == (None, 0.0)
     assert (config.model.block.base, config.optimizer.momentum, config.optimizer.cooldown) == (None,) * 3
-    refusal(path, json.loads(FORMAT_1) | {"format": 2, "settings": settings})
+    refusal(path, json.loads(FORMAT_1) | {"format": FORMAT, "settings": settings})
 
 
 def test_settings_of_format_1_that_had_an_effect_are_kept(path: Path) -> None:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from qkvae.config import Block, Optimizer, Saving, Seq2Seq, Training, Translation, TranslationData, to_dict
+from qkvae.config import (
+    TASKS,
+    Block,
+    FillMask,
+    Optimizer,
+    Saving,
+    Seq2Seq,
+    TextGeneration,
+    Training,
+    Translation,
+    TranslationData,
+    to_dict,
+)
 from qkvae.run import DamagedPart, Run
+from qkvae.run.manifest import FORMAT
 from qkvae.run.older import brought_up_to_date
 from qkvae.run.tensors import write_tensors
 
@@ -83,8 +97,32 @@ def test_what_was_given_is_not_changed() -> None:
     assert settings == settings_of_format_1()
 
 
+@pytest.mark.parametrize("task", [TextGeneration, FillMask])
+def test_models_of_format_2_have_no_short_convolution(
+    task: type[TextGeneration | FillMask], tmp_path: Path
+) -> None:
+    config = task()
+    assert config.model.conv_size
+    settings = to_dict(config)
+    del settings["model"]["conv_size"]
+    named = {
+        "format": 2,
+        "qkvae": "0.1.0",
+        "task": next(name for name, kind in TASKS.items() if kind is task),
+        "family": "x",
+        "settings": settings,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(named), encoding="utf-8")
+    write_tensors(
+        tmp_path / "model.safetensors", {"w": torch.ones(2)}, {"model": json.dumps(settings["model"])}
+    )
+    run = Run.open(tmp_path)
+    assert run.config == replace(config, model=replace(config.model, conv_size=0))
+    assert run.load_model()["w"].tolist() == [1, 1]
+
+
 def test_in_a_run_of_this_format_a_setting_without_effect_is_refused(path: Path) -> None:
     content = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    (path / "config.json").write_text(json.dumps(content | {"format": 2}), encoding="utf-8")
+    (path / "config.json").write_text(json.dumps(content | {"format": FORMAT}), encoding="utf-8")
     with pytest.raises(DamagedPart, match="bpe_dropout is None, but must be of type float"):
         Run.open(path)

@@ -175,8 +175,8 @@ class Encoder:
     both; 0 tells none."""
 
     conv_size: int = 0
-    """Tokens whose vectors are joined, channel by channel, before the first block: the token itself and as
-    many on each side; 0 joins none."""
+    """Tokens whose vectors are joined, channel by channel, before the first block: the token itself and those
+    around it, an odd number; 0 joins none."""
 
     max_length: int = 512
     """Longest text, in tokens, that the model reads; learned positions are made for so many."""

@@ -15,6 +15,7 @@ from qkvae.nn.carried import Carried
 from qkvae.nn.masks import Mask
 from qkvae.nn.positions import places_within
 from qkvae.nn.projection import Projection
+from qkvae.nn.short_conv import ShortConv
 from qkvae.nn.taps import Tap
 from qkvae.nn.tokens import TokenInput
 
@@ -35,9 +36,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.settings = settings
         block, length = settings.block, settings.max_length
-        self.input = TokenInput(
-            block, settings.vocab, length, settings.embedding, conv_size=settings.conv_size, causal=True
-        )
+        conv = ShortConv(block.dim, settings.conv_size, causal=True) if settings.conv_size else None
+        self.input = TokenInput(block, settings.vocab, length, settings.embedding, conv=conv)
         self.stack = Stack(block, settings.depth, length)
         if settings.biases == "none":
             _remove_biases(self.stack)
@@ -129,7 +129,8 @@ class Decoder(nn.Module):
         """The features of tokens that follow those in the cache."""
         n = tokens.shape[1]
         before, known = cache.beside(tokens, self._back)
-        x = self.input(tokens, cache.places(n), None, cache.length, known, before)
+        places, offset = cache.places(n), cache.length
+        x = self.input(tokens, places, offset=offset, documents=known, before=before)
         return self.stack(x, self.mask & cache.padding(n), cache=cache)
 
 

@@ -12,6 +12,7 @@ from qkvae.nn.blocks import Stack
 from qkvae.nn.heads import make_head
 from qkvae.nn.masks import Mask
 from qkvae.nn.positions import places_within
+from qkvae.nn.short_conv import ShortConv
 from qkvae.nn.tokens import TokenInput
 
 
@@ -32,9 +33,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.settings = settings
         block, length = settings.block, settings.max_length
-        self.input = TokenInput(
-            block, settings.vocab, length, settings.embedding, settings.segments, settings.conv_size
-        )
+        conv = ShortConv(block.dim, settings.conv_size, causal=False) if settings.conv_size else None
+        self.input = TokenInput(block, settings.vocab, length, settings.embedding, settings.segments, conv)
         self.stack = Stack(block, settings.depth, length)
         self.head = make_head(settings.head, block, self.input.embedding)
 
@@ -57,12 +57,16 @@ class Encoder(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """What the head reads."""
         places = None if documents is None else places_within(documents)
-        told_apart = documents if lengths is None else _real(tokens, lengths)
-        x = self.input(tokens, places, segments, documents=told_apart)
+        x = self.input(tokens, places, segments, documents=_told_apart(tokens, lengths, documents))
         mask = padding_mask(tokens, lengths) & Mask(window=self.settings.block.window, documents=documents)
         return self.stack(x, mask)
 
 
-def _real(tokens: Int[Tensor, "b n"], lengths: Int[Tensor, " b"]) -> Int[Tensor, "b n"]:
-    """0 for what belongs to a text, −1 for the padding after it."""
-    return (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long() - 1
+def _told_apart(
+    tokens: Int[Tensor, "b n"], lengths: Int[Tensor, " b"] | None, documents: Int[Tensor, "b n"] | None
+) -> Int[Tensor, "b n"] | None:
+    """To which document each token belongs, and −1 for padding; None where all is one text."""
+    if lengths is None:
+        return documents
+    padding = torch.arange(tokens.shape[1], device=tokens.device) >= lengths[:, None]
+    return (torch.zeros_like(tokens) if documents is None else documents).masked_fill(padding, -1)

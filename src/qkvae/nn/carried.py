@@ -30,7 +30,7 @@ class Carried:
     """What a stack remembers of earlier segments: keys and values of the last ``memory`` tokens of each row.
 
     Transformer-XL, Dai et al. 2019, arXiv:1901.02860, section 3.2, with the keys and values themselves in
-    place of what they were computed from.  No gradient flows into an earlier segment.  Places are counted
+    place of what they were computed from.  No gradient flows into these.  Places are counted
     from the oldest token that is kept, so positions must tell distances only.
 
     >>> from qkvae import config

@@ -30,22 +30,24 @@ def relu2(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     >>> relu2(torch.tensor([-2.0, 3.0]))
     tensor([0., 9.])
     """
-    return cast("Tensor", _SquaredRelu.apply(x))
+    if torch.is_grad_enabled() and x.requires_grad:
+        return cast("Tensor", _SquaredRelu.apply(x))
+    return F.relu(x).square()
 
 
 class _SquaredRelu(torch.autograd.Function):
-    """Its gradient, 2 max(0, x), in one pass over numbers that are kept anyway; autograd takes three."""
+    """With its gradient, 2 max(0, x), in two passes; autograd takes five, and keeps twice as much."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(x)
         positive = F.relu(x)
-        ctx.save_for_backward(positive)
         return positive * positive
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (positive,) = ctx.saved_tensors
-        return torch.addcmul(grad.new_zeros(()), grad, positive, value=2)
+        (x,) = ctx.saved_tensors
+        return torch.addcmul(grad.new_zeros(()), grad, F.relu(x), value=2)
 
 
 def gelu_tanh(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:

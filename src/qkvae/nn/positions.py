@@ -1,8 +1,9 @@
 """How a token's place is made known.  Without one of these a block is permutation-equivariant.
 
 Three kinds: added to the embedding (`Sinusoidal`, `Learned`), turned into queries and keys (`Rotary`), added
-to the scores (`Alibi`, `Relative`).  Fixed tables stay in fp32 where weights are bf16, whose 8 bits cannot
-tell place 256 from 257; what they are added to or multiplied with is rounded after it.
+to the scores (`Alibi`, `Relative`).  Fixed tables are made, and stay, in fp32 where weights are bf16, whose 8
+bits cannot tell place 256 from 257.  Sums are rounded after them; sines and cosines, which no place makes
+large, are rounded before they turn anything.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Rotation(NamedTuple):
 
 
 def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """In the numbers of x: the angles themselves were made, and stay, in fp32."""
+    """In the numbers of x."""
     cosines, sines = cosines.to(x.dtype), sines.to(x.dtype)
     return (x * cosines).addcmul_(x.roll(x.shape[-1] // 2, -1), sines)
 

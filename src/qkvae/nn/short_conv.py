@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -20,40 +21,36 @@ class ShortConv(nn.Module):
 
     Args:
         dim: channels.
-        size: places that are joined, the token's own among them.
+        size: places that are joined, the token's own among them; odd unless causal.
         causal: nothing after the token is seen.
 
     >>> conv = ShortConv(4, size=2, causal=True)
-    >>> conv.taps.data = torch.tensor([[10.0], [1.0]]).expand(2, 4).clone()
+    >>> conv.weight.data = torch.tensor([[10.0], [1.0]]).expand(2, 4).clone()
     >>> conv(torch.tensor([1.0, 2.0, 3.0])[None, :, None].expand(1, 3, 4))[0, :, 0].tolist()
     [1.0, 12.0, 23.0]
     """
 
     def __init__(self, dim: int, size: int, causal: bool) -> None:
         super().__init__()
+        assert causal or size % 2
         self.first = 1 - size if causal else -(size // 2)
-        self.taps = nn.Parameter(torch.empty(size, dim))
+        self.weight = nn.Parameter(torch.empty(size, dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Normal with deviation 1/√size, and 1 more for the token itself."""
-        nn.init.normal_(self.taps, std=1 / math.sqrt(len(self.taps)))
+        nn.init.normal_(self.weight, std=1 / math.sqrt(len(self.weight)))
         with torch.no_grad():
-            self.taps[-self.first] += 1
+            self.weight[-self.first] += 1
 
     def forward(
         self, x: Float[Tensor, "b n d"], documents: Int[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n d"]:
-        n, y = x.shape[1], x * self.taps[-self.first]
-        for place, tap in enumerate(self.taps):
-            away = place + self.first
-            if away == 0 or abs(away) >= n:
-                continue
-            here, there = (
-                (slice(-away, n), slice(n + away)) if away < 0 else (slice(n - away), slice(away, n))
-            )
-            near = x[:, there] * tap
-            if documents is not None:
-                near = near * (documents[:, here] == documents[:, there])[..., None]
-            y = y + F.pad(near, (0, 0, here.start or 0, n - here.stop))
-        return y
+        n, around = x.shape[1], (-self.first, len(self.weight) - 1 + self.first)
+        padded = F.pad(x, (0, 0, *around))
+        near = [padded[:, place : place + n] * weight for place, weight in enumerate(self.weight)]
+        if documents is not None:
+            there = F.pad(documents, around)
+            own = [there[:, place : place + n] == documents for place in range(len(near))]
+            near = [each * same[..., None] for each, same in zip(near, own, strict=True)]
+        return functools.reduce(torch.add, near)

@@ -36,8 +36,7 @@ class TokenInput(nn.Module):
         length: int,
         kind: Literal["scaled", "plain", "normed"] = "scaled",
         segments: int = 0,
-        conv_size: int = 0,
-        causal: bool = False,
+        conv: ShortConv | None = None,
     ) -> None:
         super().__init__()
         if vocab < 1:
@@ -45,7 +44,7 @@ class TokenInput(nn.Module):
                 "vocab is 0: it comes from the tokenizer and must be filled in before a model is built"
             )
         self.embedding = Embedding(vocab, block.dim, None if kind == "scaled" else 1.0)
-        self.conv = ShortConv(block.dim, conv_size, causal) if conv_size else None
+        self.conv = conv
         self.positions = make_absolute(block, length)
         self.segments = Embedding(segments, block.dim, 1.0) if segments else None
         self.norm = make_norm(block) if kind == "normed" else nn.Identity()
@@ -70,7 +69,9 @@ class TokenInput(nn.Module):
         """
         x = self.looked_up(self.embedding(tokens if before is None else torch.cat([before, tokens], 1)))
         if self.conv is not None:
-            x = self.conv(x, documents)[:, -tokens.shape[1] :]
+            x = self.conv(x, documents)
+        if before is not None:
+            x = x[:, before.shape[1] :]
         if self.positions is not None:
             there = self.positions(tokens.shape[1], offset) if places is None else self.positions.at(places)
             x = (x + there).to(x.dtype)

@@ -2,7 +2,7 @@
 
 Format 1 wrote every setting with its value, those without effect too, which are now refused; for a time a
 ``bpe_dropout`` that was not asked for was null, and what a vae reads of pictures stood in its ``data``.
-Before there was a ``conv_size`` no model had such a convolution, whatever is usual now.
+Format 2 had no ``conv_size``: its models have no such convolution, whatever is usual now.
 """
 
 from __future__ import annotations

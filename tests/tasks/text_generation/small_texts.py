@@ -66,7 +66,10 @@ def small_config(path: str, **data: Any) -> TextGeneration:
     return TextGeneration(
         data=TextData(paths=(path,), **({"length": 16, "valid_fraction": 0.2} | data)),
         model=Decoder(
-            block=Block(dim=16, heads=2, hidden=32, positions="rotary", dropout=0.1), depth=2, max_length=256
+            block=Block(dim=16, heads=2, hidden=32, positions="rotary", dropout=0.1),
+            depth=2,
+            conv_size=3,
+            max_length=256,
         ),
         optimizer=Optimizer(lr=0.01),
         training=Training(steps=12, batch_tokens=64, validations=2, device="cpu", precision="fp32"),
