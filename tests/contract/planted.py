@@ -145,6 +145,10 @@ def cut_sources(original: Any, sources: list[list[int]]) -> Any:
     return original([ids[:4] for ids in sources])
 
 
+def all_in_one_document(original: Any, self: Any, x: Tensor, documents: Tensor | None = None) -> Tensor:
+    return original(self, x)
+
+
 def on_both_sides(original: Any, self: Any, dim: int, size: int, causal: bool) -> None:
     original(self, dim, size, causal=False)
 
@@ -301,14 +305,14 @@ FAULTS = [
     ),
     Fault(
         "neighbours joined across documents",
-        plant(short_conv.ShortConv, "forward", lambda original, self, x, documents=None: original(self, x)),
+        plant(short_conv.ShortConv, "forward", all_in_one_document),
         "packed = separate",
         family=config.Decoder,
         model={"conv_size": 3},
     ),
     Fault(
         "padding joined as a neighbour",
-        plant(short_conv.ShortConv, "forward", lambda original, self, x, documents=None: original(self, x)),
+        plant(short_conv.ShortConv, "forward", all_in_one_document),
         "padding changes nothing",
         family=config.Encoder,
         model={"conv_size": 3},

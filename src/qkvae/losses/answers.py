@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from qkvae.nn.masks import real_places
+
 
 def span(
     scores: Float[Tensor, "b n 2"],
@@ -21,7 +23,7 @@ def span(
     tensor(4.)
     """
     if lengths is not None:
-        there = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
+        there = real_places(lengths, scores.shape[1])
         scores = scores.masked_fill(~there[..., None], -torch.inf)
     log_p = F.log_softmax(scores.float(), dim=1)
     return -log_p.gather(1, spans[:, None]).sum() / 2

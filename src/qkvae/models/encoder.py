@@ -10,7 +10,7 @@ from qkvae import config
 from qkvae.models.seq2seq import padding_mask
 from qkvae.nn.blocks import Stack
 from qkvae.nn.heads import make_head
-from qkvae.nn.masks import Mask
+from qkvae.nn.masks import Mask, real_places
 from qkvae.nn.positions import places_within
 from qkvae.nn.short_conv import ShortConv
 from qkvae.nn.tokens import TokenInput
@@ -57,7 +57,8 @@ class Encoder(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """What the head reads."""
         places = None if documents is None else places_within(documents)
-        x = self.input(tokens, places, segments, documents=_told_apart(tokens, lengths, documents))
+        told_apart = None if self.input.conv is None else _told_apart(tokens, lengths, documents)
+        x = self.input(tokens, places, segments, documents=told_apart)
         mask = padding_mask(tokens, lengths) & Mask(window=self.settings.block.window, documents=documents)
         return self.stack(x, mask)
 
@@ -68,5 +69,5 @@ def _told_apart(
     """To which document each token belongs, and −1 for padding; None where all is one text."""
     if lengths is None:
         return documents
-    padding = torch.arange(tokens.shape[1], device=tokens.device) >= lengths[:, None]
-    return (torch.zeros_like(tokens) if documents is None else documents).masked_fill(padding, -1)
+    there = real_places(lengths, tokens.shape[1])
+    return (torch.zeros_like(tokens) if documents is None else documents).masked_fill(~there, -1)

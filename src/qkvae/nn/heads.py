@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from qkvae import config
 from qkvae.nn.dropout import Dropout
 from qkvae.nn.feedforward import ACTIVATIONS
+from qkvae.nn.masks import real_places
 from qkvae.nn.norms import make_norm
 from qkvae.nn.taps import Tap
 
@@ -107,7 +108,7 @@ class Vector(nn.Module):
             return self.pooled(features[:, -1] if ends is None else features.take_along_dim(ends, 1)[:, 0])
         if lengths is None:
             return self.pooled(features.mean(1))
-        there = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+        there = real_places(lengths, features.shape[1])
         total = features.masked_fill(~there[..., None], 0.0).sum(1)
         return self.pooled(total / lengths[:, None].clamp_min(1).to(total.dtype))
 

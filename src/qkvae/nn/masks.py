@@ -184,3 +184,13 @@ class Mask:
 
 EVERYTHING = Mask()
 """The mask that hides nothing."""
+
+
+def real_places(lengths: Int[Tensor, " b"], n: int) -> Bool[Tensor, "b n"]:
+    """Which of n places of each row hold tokens, the others being padding.
+
+    >>> real_places(torch.tensor([2, 0]), 3)
+    tensor([[ True,  True, False],
+            [False, False, False]])
+    """
+    return torch.arange(n, device=lengths.device) < lengths[:, None]
