@@ -18,8 +18,9 @@ from qkvae.cli.errors import explain
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("trian", 'Did you mean "train"?'),
-        ("train translatoin", 'Did you mean "translation"?'),
+        ("trian", 'unknown verb "trian": did you mean "train"?'),
+        ("xyzzy", 'unknown verb "xyzzy": known: compare, data, eval'),
+        ("train translatoin", 'unknown task "translatoin": did you mean "translation"?'),
         ("train translation --model.dmi 3", 'unknown option --model.dmi: did you mean "--model.dim"?'),
         ("train translation --model.dmi=3", 'did you mean "--model.dim"?'),
         ("train translation --xyzzy 3", "--help lists all options"),

@@ -242,8 +242,16 @@ def test_what_we_cannot_compute_is_refused(
         ("gpt2", None, {"positions": "alibi"}, "positions is alibi"),
         ("gpt2", None, {"key_heads": 2}, "key_heads is 2"),
         ("gpt2", None, {"window": 2}, "window is 2"),
-        ("gpt2", None, {"activation": "swiglu"}, "activation is swiglu, which GPT-2 lacks"),
+        ("gpt2", None, {"activation": "swiglu"}, "activation is swiglu, but GPT-2 has gelu or"),
         ("gpt2", "llama", {}, "norm is layer, but Llama has rms"),
+        (
+            "gpt2",
+            None,
+            {"norm": "rms", "positions": "alibi", "window": 2},
+            "norm is rms, .*; positions is alibi, .*; window is 2, .*: it cannot be written so; "
+            "what --model.norm layer --model.positions learned trains can",
+        ),
+        ("gpt2", None, {"window": 2}, "what the default trains can"),
         ("gpt2", "bert", {}, "a Decoder cannot be written as bert"),
         ("llama", "gpt2", {}, "GPT-2"),
         ("bert", None, {"norm_order": "pre"}, "norm_order is pre, but Bert has post"),

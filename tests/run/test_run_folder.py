@@ -153,7 +153,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_refused_and_the_near_one_named(run: Run) -> None:
-    with pytest.raises(NotARun, match='no such run: did you mean "mine"'):
+    with pytest.raises(NotARun, match=f'no such run: did you mean "{run.path}"'):
         Run.open(run.path.with_name("mien"))
     with pytest.raises(NotARun, match="qkvae train --out makes one"):
         Run.open(run.path / "deeper")

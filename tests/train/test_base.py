@@ -140,6 +140,16 @@ def test_an_encoder_changes_its_head(runs: dict[str, Path], tmp_path: Path) -> N
     assert far(third.load_model(), again.load_model(), ["head.dense.weight"]) < 1e-6
 
 
+def test_a_head_that_is_left_out_is_told_of_once(runs: dict[str, Path], tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("good a b\nbad b c\n" * 60, encoding="utf-8")
+    words = tune("fill-mask", {"paths": [str(text)]}, runs["labels"], tmp_path / "words")
+    assert {name.rpartition(".")[0] for name in words.load_model()} > {"head", "head.dense"}
+    data = {"paths": [labels(tmp_path)], "text": "0", "label": "1"}
+    told = tune("text-classification", data, words.path, tmp_path / "told").resolved["from"]
+    assert told["left_out"] == ["head"]
+
+
 def test_resuming_gives_the_same_bits(runs: dict[str, Path], tmp_path: Path, monkeypatch: Any) -> None:
     data = {"paths": [book(tmp_path, seed=3)]}
     training = {"steps": 6, "batch_tokens": 100, "validations": 2, "device": "cpu", "precision": "fp32"}

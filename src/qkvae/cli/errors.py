@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cyclopts import CycloptsError
-from cyclopts.exceptions import UnknownOptionError, UnusedCliTokensError
+from cyclopts.exceptions import UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
 from qkvae.config import nearest
 
@@ -51,7 +51,7 @@ def is_expected(error: Exception) -> bool:
 
 
 def _misused(error: CycloptsError) -> str:
-    """The sentence for words the parser could not use; an unknown option gets the nearest known one."""
+    """The sentence for words the parser could not use; an unknown name gets the nearest known one."""
     if isinstance(error, UnknownOptionError):
         typed = (error.token.keyword or error.token.value).split("=", 1)[0]
         known = {name for argument in error.argument_collection if argument.parse for name in argument.names}
@@ -60,6 +60,10 @@ def _misused(error: CycloptsError) -> str:
         return f"unknown option {typed}: " + (
             hint if hint.startswith("did you") else "--help lists all options"
         )
+    if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
+        typed, known = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
+        # Below a verb, which is itself a command, stand the tasks.
+        return f'unknown {"task" if error.command_chain else "verb"} "{typed}": {nearest(typed, known)}'
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f'there is no place for "{error.unused_tokens[0]}": --help shows what the verb takes'
     text = str(error)

@@ -333,5 +333,6 @@ def _is_tied(name: str, base: Base) -> bool:
 
 
 def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """The modules that these weights are of."""
-    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    """The modules that these weights are of, without those inside another of them."""
+    found = dict.fromkeys(name.rpartition(".")[0] for name in names)
+    return tuple(name for name in found if not any(name.startswith(f"{other}.") for other in found))

@@ -21,7 +21,9 @@ class Reporter(Protocol):
         ...
 
     def step(self, progress: float, loss: float, speed: str, seconds_left: float) -> None:
-        """A step was made; ``speed`` is how many tokens, texts … are learned from in a second."""
+        """A step was made; ``loss`` is the mean of about the last twenty, ``speed`` how many tokens, texts …
+        are learned from in a second.
+        """
         ...
 
     def close(self) -> None:
@@ -132,4 +134,4 @@ def _left(seconds: float) -> str:
 
 def _line(progress: float, loss: float, speed: str, seconds_left: float) -> str:
     end = datetime.datetime.now() + datetime.timedelta(seconds=seconds_left)
-    return f"{progress:5.1%}  loss {loss:.3f}  {speed}  {_left(seconds_left)} left, done at {end:%H:%M}"
+    return f"{progress:5.1%}  mean loss {loss:.3f}  {speed}  {_left(seconds_left)} left, done at {end:%H:%M}"

@@ -13,6 +13,7 @@ from tiny_questions import tiny, write_squad
 from qkvae import api
 from qkvae.cli import main
 from qkvae.run import Run
+from qkvae.tasks.question_answering import ending
 from qkvae.train import loop
 
 
@@ -68,6 +69,16 @@ def test_where_every_question_has_an_answer_one_is_always_given(tmp_path: Path) 
     run = train(tiny(write_squad(tmp_path, contexts=12, impossible=False), steps=1), tmp_path / "run")
     assert "generation" not in run.run.resolved
     assert run.use("Which colour?\tThe sky is blue.")
+
+
+def test_a_reader_that_answers_nothing_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny(write_squad(tmp_path, contexts=12), steps=1)
+    for margin, warned in ((1e3, True), (-1e3, False)):
+        monkeypatch.setattr(ending, "choose_margin", lambda questions, spans, margin=margin: margin)
+        api.train("question-answering", config, out=tmp_path / "run", overwrite=True)
+        assert ("warning: it answers no question" in capsys.readouterr().err) is warned
 
 
 def test_pages(once: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 from qkvae import config
 from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
+    THEIR_ACTIVATIONS,
     Line,
     activation,
     marks_in,
@@ -23,7 +24,6 @@ from qkvae.interop.huggingface.names import (
     only,
     read_lines,
     taken,
-    their_activation,
     without_prefix,
     write_lines,
 )
@@ -142,7 +142,7 @@ def write(model: Encoder, kind: str = "bert") -> tuple[dict[str, Any], State]:
         "num_hidden_layers": made.depth,
         "num_attention_heads": block.heads,
         "intermediate_size": block.hidden,
-        "hidden_act": their_activation(block, shape.name),
+        "hidden_act": THEIR_ACTIVATIONS[block.activation],
         "layer_norm_eps": block.eps,
         "hidden_dropout_prob": block.dropout,
         "attention_probs_dropout_prob": 0.0,
@@ -210,17 +210,17 @@ def _tied_head(shape: _Shape, table: torch.Tensor, weights: State) -> State:
 
 
 def _refuse(made: config.Encoder, name: str) -> None:
-    wanted = {
+    block = {
         "norm": ("layer",),
         "norm_order": ("post",),
         "positions": ("learned",),
-        "key_heads": (None, made.block.heads),
+        "key_heads": (made.block.heads, None),
         "window": (None,),
+        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
     }
-    only(made.block, wanted, name)
-    only(made, {"embedding": ("normed",), "conv_size": (0,)}, name)
-    if isinstance(made.head, config.Classes):
-        only(made.head, {"pooling": ("class",)}, name)
+    whole = {"embedding": ("normed",), "conv_size": (0,)}
+    head = {"pooling": ("class",)} if isinstance(made.head, config.Classes) else {}
+    only(name, (made.block, "model", block), (made, "model", whole), (made.head, "model.head", head))
 
 
 def _lines(made: config.Encoder) -> Iterator[Line]:

@@ -15,13 +15,13 @@ import torch
 from qkvae import config
 from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
+    THEIR_ACTIVATIONS,
     Line,
     activation,
     marks_in,
     must,
     only,
     read_lines,
-    their_activation,
     without_prefix,
     write_lines,
 )
@@ -74,7 +74,7 @@ def write(model: Decoder) -> tuple[dict[str, Any], State]:
         "n_head": block.heads,
         "n_inner": block.hidden,
         "n_positions": made.max_length,
-        "activation_function": their_activation(block, "GPT-2"),
+        "activation_function": THEIR_ACTIVATIONS[block.activation],
         "layer_norm_epsilon": block.eps,
         "embd_pdrop": block.dropout,
         "resid_pdrop": block.dropout,
@@ -113,15 +113,16 @@ def _config(settings: Mapping[str, Any]) -> config.Decoder:
 
 
 def _refuse(made: config.Decoder) -> None:
-    wanted = {
+    block = {
         "norm": ("layer",),
         "norm_order": ("pre",),
         "positions": ("learned", "sinusoidal"),
-        "key_heads": (None, made.block.heads),
+        "key_heads": (made.block.heads, None),
         "window": (None,),
+        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
     }
-    only(made.block, wanted, "GPT-2")
-    only(made, {"embedding": ("plain", "scaled"), "biases": ("all",), "conv_size": (0,)}, "GPT-2")
+    whole = {"embedding": ("plain", "scaled"), "biases": ("all",), "conv_size": (0,)}
+    only("GPT-2", (made.block, "model", block), (made, "model", whole))
 
 
 def _lines(made: config.Decoder) -> Iterator[Line]:

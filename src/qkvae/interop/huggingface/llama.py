@@ -42,15 +42,15 @@ def write(model: Decoder) -> tuple[dict[str, Any], State]:
     Look-ups times √dim become larger embeddings, which the head then cannot share.
     """
     made, block = model.settings, model.settings.block
-    wanted = {
+    inner = {
         "norm": ("rms",),
         "norm_order": ("pre",),
         "positions": ("rotary",),
         "activation": ("swiglu",),
         "window": (None,),
     }
-    only(block, wanted, "Llama")
-    only(made, {"embedding": ("plain", "scaled"), "conv_size": (0,)}, "Llama")
+    whole = {"embedding": ("plain", "scaled"), "conv_size": (0,)}
+    only("Llama", (block, "model", inner), (made, "model", whole))
     ours: State = dict(model.state_dict())
     scale = model.input.embedding.scale
     tied, biased = made.tie == "embedding" and scale == 1.0, made.biases == "all"

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from qkvae import config
 from qkvae.interop.huggingface.files import State, read_config, read_weights
-from qkvae.interop.huggingface.names import activation, marks_in, marks_out, taken, their_activation
+from qkvae.interop.huggingface.names import THEIR_ACTIVATIONS, activation, marks_in, marks_out, only, taken
 from qkvae.models import Seq2Seq
 from qkvae.nn.positions import sinusoids
 
@@ -195,20 +195,16 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
     """Our config in their words."""
     block = made.block
     wanted = {
-        "norm_order": "post",
-        "norm": "layer",
-        "eps": _EPS,
-        "positions": "sinusoidal",
-        "base": 10000.0,
-        "window": None,
+        "norm_order": ("post",),
+        "norm": ("layer",),
+        "eps": (_EPS,),
+        "positions": ("sinusoidal",),
+        "base": (10000.0, None),
+        "window": (None,),
+        "key_heads": (block.heads, None),
+        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
     }
-    found = {name: getattr(block, name) for name in wanted} | {"base": block.base_or_default}
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise ValueError(f"{name} is {found[name]}, but Marian has {value}: it cannot be written so")
-    if block.key_heads not in (None, block.heads):
-        raise ValueError(f"key_heads is {block.key_heads}, but Marian has as many as heads, {block.heads}")
-
+    only("Marian", (block, "model", wanted))
     if block.dim % 2:
         raise ValueError(f"dim is {block.dim}, but Marian's sines and cosines come in pairs: it must be even")
     sizes: dict[str, Any] = {}
@@ -223,7 +219,7 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
         "architectures": ["MarianMTModel"],
         "d_model": block.dim,
         **sizes,
-        "activation_function": their_activation(block, "Marian"),
+        "activation_function": THEIR_ACTIVATIONS[block.activation],
         "dropout": block.dropout,
         "scale_embedding": True,
         "share_encoder_decoder_embeddings": made.tie == "all",

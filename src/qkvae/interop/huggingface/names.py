@@ -141,32 +141,36 @@ def activation(settings: Mapping[str, Any], name: str) -> Any:
     return ACTIVATIONS[settings[name]]
 
 
-def their_activation(block: config.Block, shape: str) -> str:
-    """Their name of our activation.
+THEIR_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+"""Our names of activations, and theirs."""
+
+
+Wanted = Mapping[str, tuple[Any, ...]]
+"""Which values each of some settings may have; first of them the one that a cure names."""
+
+Part = tuple[object, str, Wanted]
+"""Settings, where they stand among the flags, and what is wanted of them."""
+
+
+def only(shape: str, *parts: Part) -> None:
+    """Refuse settings of ours that the shape cannot have, all at once, and say what to train instead.
+
+    Args:
+        shape: its name, as a reader knows it.
+        parts: the settings that are asked of.
 
     Raises:
-        ValueError: there is none.
+        ValueError: some have none of the values wanted.
     """
-    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
-    if block.activation not in names:
-        known = ", ".join(names)
-        raise ValueError(f"activation is {block.activation}, which {shape} lacks: it knows {known}")
-    return names[block.activation]
-
-
-def only(
-    settings: object,
-    wanted: Mapping[str, tuple[Any, ...]],
-    shape: str,
-    cure: str = "it cannot be written so",
-) -> None:
-    """Refuse a setting of ours that the shape cannot have; ``cure`` says what to do about it.
-
-    Raises:
-        ValueError: it has none of the values wanted.
-    """
-    for name, values in wanted.items():
-        value = getattr(settings, name)
-        if value not in values:
-            known = " or ".join(map(str, values))
-            raise ValueError(f"{name} is {value}, but {shape} has {known}: {cure}")
+    wrong: dict[str, None] = {}
+    flags: dict[str, None] = {}
+    for settings, place, wanted in parts:
+        for name, values in wanted.items():
+            value = getattr(settings, name)
+            if value not in values:
+                wrong[f"{name} is {value}, but {shape} has {' or '.join(map(str, values))}"] = None
+                if values[0] is not None:  # what is to be left out needs no flag
+                    flags[f"--{place}.{name.replace('_', '-')} {values[0]}"] = None
+    if wrong:
+        cure = f"it cannot be written so; what {' '.join(flags) or 'the default'} trains can"
+        raise ValueError(f"{'; '.join(wrong)}: {cure}")

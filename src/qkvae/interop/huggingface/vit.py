@@ -17,13 +17,15 @@ from torch import Tensor
 from qkvae import config
 from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
+    THEIR_ACTIVATIONS,
     Line,
+    Part,
+    Wanted,
     activation,
     must,
     only,
     read_lines,
     taken,
-    their_activation,
     without_prefix,
     write_lines,
 )
@@ -37,12 +39,6 @@ OLD_LAYERS = "decoder.decoder_encoder.layer."
 
 _EMBEDDINGS, _PROJECTION = "embeddings.", "embeddings.patch_embeddings.projection"
 _CLASSES = Line("head.output", ("classifier",))
-
-_CURE = (
-    "it cannot be written so; what --model.embedding linear --model.leading 1 --model.head.pooling class "
-    "trains can"
-)
-_MASKED_CURE = "it cannot be written so; what --model.leading 1 trains can"
 
 
 def read(settings: Mapping[str, Any], weights: State) -> tuple[config.Vision | config.MaskedImage, State]:
@@ -76,7 +72,6 @@ def write(model: Vision) -> tuple[dict[str, Any], State]:
     state = {f"vit.{name}": tensor for name, tensor in _write_encoder(model).items()}
     architecture = "ViTForImageClassification"
     if isinstance(made.head, config.LinearClasses):
-        only(made.head, {"pooling": ("class",)}, "ViT", _CURE)
         state |= write_lines([_CLASSES], dict(model.state_dict()))
     else:
         architecture = "ViTModel"
@@ -88,8 +83,6 @@ def write_masked(model: MaskedImage) -> tuple[dict[str, Any], State]:
     """ViTMAE's config and weights of the same model."""
     made, decoder = model.settings, model.settings.decoder_block
     _refuse(made, "ViTMAE")
-    same = {name: (getattr(made.block, name),) for name in ("activation", "eps", "dropout")}
-    _only_block(decoder, "ViTMAE", same)
     for name, sides in (("size", made.patches.size), ("patch", made.patches.sides)):
         if len(set(sides)) > 1:
             raise ValueError(f"patches.{name} is {sides}, but ViTMAE has squares: it cannot be written so")
@@ -122,7 +115,7 @@ def _settings(made: config.Vision | config.MaskedImage, shape: str) -> dict[str,
         "num_hidden_layers": made.depth,
         "num_attention_heads": block.heads,
         "intermediate_size": block.hidden,
-        "hidden_act": their_activation(block, shape),
+        "hidden_act": THEIR_ACTIVATIONS[block.activation],
         "layer_norm_eps": block.eps,
         "hidden_dropout_prob": block.dropout,
         "attention_probs_dropout_prob": 0.0,
@@ -227,20 +220,27 @@ def _channels_last(patches: config.Patches) -> Tensor:
 def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     if len(made.patches.size) != 2:
         raise ValueError(f"patches.size has {len(made.patches.size)} axes, but {shape} reads pictures: 2")
-    cure = _CURE if isinstance(made, config.Vision) else _MASKED_CURE
-    only(made.patches, {"embedding": ("linear",)}, shape, cure)
-    only(made, {"leading": (1,)}, shape, cure)
-    _only_block(made.block, shape, {})
+    parts: list[Part] = [
+        (made.block, "model", _block_of(made.block)),
+        (made.patches, "model", {"embedding": ("linear",)}),
+        (made, "model", {"leading": (1,)}),
+    ]
+    if isinstance(made, config.MaskedImage):
+        same: Wanted = {name: (getattr(made.block, name),) for name in ("activation", "eps", "dropout")}
+        parts.append((made.decoder_block, "model", {**_block_of(made.decoder_block), **same}))
+    elif isinstance(made.head, config.LinearClasses):
+        parts.append((made.head, "model.head", {"pooling": ("class",)}))
+    only(shape, *parts)
 
 
-def _only_block(block: config.Block, shape: str, wanted: Mapping[str, tuple[Any, ...]]) -> None:
-    parts = {
+def _block_of(block: config.Block) -> Wanted:
+    return {
         "norm": ("layer",),
         "norm_order": ("pre",),
         "positions": ("learned", "sinusoidal", "none"),
-        "key_heads": (None, block.heads),
+        "key_heads": (block.heads, None),
+        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
     }
-    only(block, parts | dict(wanted), shape)
 
 
 def _layers(ours: str, theirs: str, depth: int) -> Iterator[Line]:

@@ -21,6 +21,10 @@ from qkvae.train.progress import Reporter
 
 _SAMPLES = 15
 _AROUND = 120  # characters of the context that a sample shows on each side of the answer
+_SILENT = (
+    "it answers no question of the validation part: to tell that there is no answer is all it has learned; "
+    "train longer, on more questions, or begin with what fill-mask trained (--from RUN)"
+)
 _LIMITS = (
     "It points at words of the text it is given; it knows nothing else and does not reason.",
     "It answers questions like those it was trained on; others get an answer too, and often a wrong one.",
@@ -36,13 +40,16 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
     scores = read_windows(model, encoded.valid)
     spans = [best_spans(encoded.valid, scores, number, longest) for number in range(len(asked))]
     margin = config.generation.margin
-    if margin is None and not encoded.always:
+    chosen = margin is None and not encoded.always
+    if chosen:
         margin = choose_margin(asked, [each[0] for each in spans])
         run.update_resolved({"generation": {"margin": margin}})
         reporter.say(
             f"an answer must be more probable than none by {margin:.2f} nats (chosen on validation data)"
         )
     answers = [answered(each, margin) for each in spans]
+    if chosen and not any(answers) and not all(each.impossible for each in asked.questions):
+        reporter.say(f"warning: {_SILENT}")
     found = figures(asked, answers)
     shown = tell_figures(run, reporter, found, len(asked), "question")
     ending = Ending(
