@@ -4,8 +4,8 @@
     python benchmarks/language_speed.py --peer nanoGPT --size large      # 6 blocks of 384, rows of 256
 
 Everybody trains as many blocks, heads and dimensions on the same rows of random tokens of a vocabulary of 65,
-without dropout, gradients clipped to norm 1.  A round is the same steps for all.  Compiling falls into the
-round that warms up, which does not count.
+without dropout, gradients clipped to norm 1; qkvae and nanoGPT without biases.  A round
+is the same steps for all.  Compiling falls into the round that warms up, which does not count.
 
 - qkvae: the loop's own step with the task's own model (gradients, optimiser, moving average of the weights),
   with Muon, the default, and with AdamW, which is what the peers use;
@@ -50,7 +50,8 @@ def qkvae(batches: list[Arrays], each: int, size: Size, optimizer: str, precisio
 
     given = TextGeneration().model
     block = replace(given.block, dim=size.dim, heads=size.heads, hidden=4 * size.dim, dropout=0.0)
-    model: Any = build(replace(given, block=block, depth=size.depth, vocab=VOCAB, max_length=size.length))
+    made = replace(given, block=block, depth=size.depth, vocab=VOCAB, max_length=size.length, biases="none")
+    model: Any = build(made)
 
     def loss(batch: Any) -> Any:
         features = model.features(batch["inputs"]).flatten(0, 1)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qkvae.train.average import _HORIZON, Checkpoints, Ema
+from qkvae.train.average import _HORIZON, _LOOKS, Checkpoints, Ema
 
 
 def after(points: list[tuple[float, float]]) -> float:
@@ -39,6 +39,19 @@ def test_a_weight_that_stands_still_is_its_own_average(value: float, steps: int)
 
 def test_one_jump_over_the_horizon_forgets_everything_before() -> None:
     assert after([(1.0, 0.1), (9.0, 0.1 + 2 * _HORIZON)]) == pytest.approx(9.0)
+
+
+def test_of_many_steps_some_are_looked_at_and_the_mean_is_about_the_same() -> None:
+    few, many = 2_000, 20_000
+    curves = [after([((i / n) ** 2, i / n) for i in range(1, n + 1)]) for n in (few, many)]
+    assert curves[1] == pytest.approx(curves[0], abs=0.002)
+    assert curves[1] == pytest.approx(1 - 2 * _HORIZON, abs=0.003)  # the curve, one horizon earlier
+    average, looked = Ema({"w": torch.zeros(1)}), 0
+    for i in range(1, many + 1):
+        before = average.progress
+        average.update({"w": torch.ones(1)}, i / many)
+        looked += average.progress > before
+    assert 1 / _HORIZON * _LOOKS * 0.9 < looked < 1 / _HORIZON * _LOOKS * 1.2
 
 
 def test_the_weights_given_are_not_changed() -> None:

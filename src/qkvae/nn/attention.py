@@ -182,9 +182,14 @@ def windowed(
 
 
 def _copies(added: Float[Tensor, "*#b #h n m"], b: int, h: int) -> Float[Tensor, "bh n m"]:
-    """What is added to the scores of each head, once for every row of the batch."""
-    each = added.expand(b, h, *added.shape[-2:])
-    return each.clone(memory_format=torch.contiguous_format).flatten(0, 1)
+    """What is added to the scores of each head, once for every row of the batch.
+
+    No view of another tensor: what is added in place to a view costs two more passes backwards.
+    """
+    n, m = added.shape[-2:]
+    copies = added.new_empty(b * h, n, m)
+    copies.view(b, h, n, m).copy_(added)
+    return copies
 
 
 def shared(x: Tensor, queries: Tensor) -> Tensor:

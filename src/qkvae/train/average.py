@@ -9,11 +9,14 @@ from qkvae.config.training import AverageKind
 from qkvae.train import foreach
 
 _HORIZON = 0.03  # part of the training over which the moving average looks back
+_LOOKS = 64  # at the weights within that part: to look at those of every step is a pass over all of them
 _CHECKPOINTS = 5  # Vaswani et al. 2017, section 6.1, for their base models
 
 
 class Ema:
     """a ← a + min(1, Δprogress / horizon) · (w − a), Polyak and Juditsky 1992 with an exponential window.
+
+    Where the steps are many, some are left out: about 64 are looked at within the horizon.
 
     Counting in progress instead of steps makes the average look back over the same part of a training,
     however long it is; until progress reaches the horizon it is the plain mean of what came before.
@@ -31,9 +34,11 @@ class Ema:
 
     @torch.no_grad()
     def update(self, weights: dict[str, Tensor], progress: float) -> None:
-        """Blend in the weights at ``progress``."""
+        """Blend in the weights at ``progress``, if it is far enough from where they were blended in last."""
         window = min(_HORIZON, progress)
         share = min(1.0, (progress - self.progress) / window) if window > 0 else 1.0
+        if share < 1 / _LOOKS:
+            return
         self.progress = progress
         newest = [weights[name].detach() for name in self.weights]
         foreach.blend_(list(self.weights.values()), newest, share)
