@@ -4,6 +4,7 @@ import itertools
 import pickle
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from qkvae.config import Decoder, Encoder
 from qkvae.data.tokenizer import BOS, EOS, PAD, SPECIALS, UNK, Tokenizer
+from qkvae.interop.huggingface.tokens import read_tokenizer, write_tokenizer
 
 TEXTS = [
     "Two dogs play in the snow.",
@@ -328,3 +331,17 @@ def test_what_is_no_tokenizer(tmp_path: Path) -> None:
         Tokenizer.from_json(foreign.to_str())
     with pytest.raises(ValueError, match="model is Unigram"):
         Tokenizer.from_json(tokenizers.Tokenizer(tokenizers.models.Unigram()).to_str())
+
+
+@pytest.mark.parametrize("kind", ["word", "char", "byte", "bpe"])
+@pytest.mark.parametrize("family", [Decoder, Encoder])
+def test_in_a_folder_for_others_it_stays_what_it_was(kind: str, family: Any, tmp_path: Path) -> None:
+    text = "The dog, and the cat: the dog.\nThe cat and a dog!"
+    ours = Tokenizer.train([text] * 2, kind)
+    model = family(vocab=len(ours))
+    write_tokenizer(ours, tmp_path, model)
+    again = read_tokenizer(tmp_path, "llama" if family is Decoder else "bert", model)
+    for each in (text, "the dog", "a"):
+        assert again.encode(each) == ours.encode(each)
+        assert again.decode(again.encode(each)) == ours.decode(ours.encode(each))
+    assert (len(again), again.marks.pad, again.marks.eos) == (len(ours), ours.marks.pad, ours.marks.eos)

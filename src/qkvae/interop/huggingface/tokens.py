@@ -21,8 +21,8 @@ _NAMES = {
 """What encoders call their special tokens where the folder does not say."""
 
 
-def read_tokenizer(folder: Path | str, kind: str, settings: Family) -> ForeignTokenizer:
-    """The tokenizer of a folder.
+def read_tokenizer(folder: Path | str, kind: str, settings: Family) -> Tokenizer:
+    """The tokenizer of a folder; one of words or characters only if `write_tokenizer` wrote it.
 
     Args:
         kind: the model's ``model_type``.
@@ -38,11 +38,23 @@ def read_tokenizer(folder: Path | str, kind: str, settings: Family) -> ForeignTo
         if (path := folder / name).is_file():
             content = path.read_bytes()
             files[name] = json.loads(content) if name.endswith(".json") else content
+    if own := _written_here(files.get(TOKENIZER, {})):
+        return own
     try:
         tokenizer = foreign(files, settings.marks, settings.vocab)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
     return foreign(files, _marks(tokenizer, kind, files, folder), settings.vocab)
+
+
+def _written_here(file: Mapping[str, Any]) -> Tokenizer | None:
+    """Our own tokenizer of words or characters, if the file is one."""
+    for kind in ("word", "char"):
+        alike = json.loads(Tokenizer.train(["a a"], kind).to_json())
+        same = all(file.get(part) == alike[part] for part in ("normalizer", "pre_tokenizer", "decoder"))
+        if same and file["model"].keys() == alike["model"].keys():
+            return Tokenizer.from_json(json.dumps({**file, "post_processor": None}))
+    return None
 
 
 def _marks(tokenizer: ForeignTokenizer, kind: str, files: Mapping[str, Any], folder: Path) -> Marks:
