@@ -8,7 +8,8 @@ without dropout, gradients clipped to norm 1; qkvae and nanoGPT without biases. 
 is the same steps for all.  Compiling falls into the round that warms up, which does not count.
 
 - qkvae: the loop's own step with the task's own model (gradients, optimiser, moving average of the weights),
-  with Muon, the default, and with AdamW, which is what the peers use;
+  with Muon, the default, and with AdamW, which is what the peers use; without the short convolution, which
+  they have not, and once with it;
 - nanoGPT: the checkout named by --peer, as it is and compiled, in fp32 and under bf16 autocast;
 - Hugging Face GPT-2, in fp32 and under bf16 autocast.
 """
@@ -40,7 +41,9 @@ class Size:
 SIZES = {"small": Size(4, 4, 128, 64, 12), "large": Size(6, 6, 384, 256, 8), "tiny": Size(1, 2, 16, 8, 2)}
 
 
-def qkvae(batches: list[Arrays], each: int, size: Size, optimizer: str, precision: str) -> Work:
+def qkvae(
+    batches: list[Arrays], each: int, size: Size, optimizer: str, precision: str, conv_size: int = 0
+) -> Work:
     """A step as `qkvae.train` takes it."""
     from dataclasses import replace
 
@@ -50,8 +53,8 @@ def qkvae(batches: list[Arrays], each: int, size: Size, optimizer: str, precisio
 
     given = TextGeneration().model
     block = replace(given.block, dim=size.dim, heads=size.heads, hidden=4 * size.dim, dropout=0.0)
-    made = replace(given, block=block, depth=size.depth, vocab=VOCAB, max_length=size.length, biases="none")
-    model: Any = build(made)
+    made = replace(given, block=block, depth=size.depth, vocab=VOCAB, max_length=size.length)
+    model: Any = build(replace(made, biases="none", conv_size=conv_size))
 
     def loss(batch: Any) -> Any:
         features = model.features(batch["inputs"]).flatten(0, 1)
@@ -119,6 +122,8 @@ def main() -> None:
         for precision in ("fp32", "bf16")
         for name, optimizer in (("Muon", "muon"), ("AdamW", "adamw"))
     ]
+    joined = (batches, each, size, "adamw", "bf16", 4)
+    candidates.append(Candidate("qkvae, AdamW, bf16, short convolution", qkvae, joined))
     if asked.peer:
         candidates += [
             Candidate(f"nanoGPT{how}, {type_}", nanogpt, (batches, each, size, bool(how), type_ != "fp32"))
