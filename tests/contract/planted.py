@@ -26,6 +26,7 @@ from qkvae.nn import (
     carried,
     dropout,
     embedding,
+    grid_conv,
     grid_input,
     grid_positions,
     heads,
@@ -564,6 +565,22 @@ FAULTS = [
             lambda original, count, known, *args: original(count[::-1], known[::-1], *args),
         ),
         "positions of a grid = their equation",
+    ),
+    Fault(
+        "neighbours of a patch by columns",
+        plant(grid_conv.GridConv, "forward", lambda original, self, x, count: original(self, x, count[::-1])),
+        "joined patches = a sum over those around",
+    ),
+    Fault(
+        "patches joined with another grid's",
+        plant(
+            grid_conv.GridConv,
+            "forward",
+            lambda original, self, x, count: original(self, x, count) + x.roll(1, 0),
+        ),
+        "batch = single",
+        family=config.Vision,
+        model={"conv_size": 3},
     ),
     Fault(
         "parts left out in use",

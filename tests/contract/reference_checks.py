@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from qkvae import config
 from qkvae.config import Optimizer
 from qkvae.nn import attention as A
+from qkvae.nn.grid_conv import GridConv
 from qkvae.nn.grid_positions import GridSinusoidal
 from qkvae.nn.masks import Mask
 from qkvae.nn.patches import LinearPatches
@@ -139,6 +140,19 @@ def positions_of_a_grid() -> None:
         assert max(abs(one - other) for one, other in zip(row, told, strict=True)) < 1e-6
 
 
+def joined_patches() -> None:
+    """A leading token, and 2 × 3 patches with those around each, by weights looked up one by one."""
+    conv, x = GridConv(4, size=3, axes=2, leading=1), torch.randn(2, 7, 4)
+    expected = x.clone()
+    for place in range(6):
+        row, column = divmod(place, 3)
+        for near in range(6):
+            down, right = near // 3 - row, near % 3 - column
+            if abs(down) <= 1 and abs(right) <= 1:
+                expected[:, 1 + place] += conv.weight[:, 0, 1 + down, 1 + right] * x[:, 1 + near]
+    assert_close(conv(x, (2, 3)), expected, **CLOSE)
+
+
 REFERENCES: dict[str, Callable[[], None]] = {
     "pre-norm model = torch.nn.Transformer": pre_norm_model,
     "post-norm model = torch.nn.Transformer": post_norm_model,
@@ -153,4 +167,5 @@ REFERENCES: dict[str, Callable[[], None]] = {
     "ALiBi slopes = the paper's": alibi_slopes,
     "patches = a convolution": patches_by_convolution,
     "positions of a grid = their equation": positions_of_a_grid,
+    "joined patches = a sum over those around": joined_patches,
 }

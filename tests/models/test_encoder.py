@@ -53,9 +53,7 @@ def test_documents_and_lengths_may_be_told_both() -> None:
     lengths = torch.tensor([12])
     found = model.features(tokens, lengths, documents=documents)[0, :12]
     assert_close(found, model.features(tokens, documents=documents)[0, :12], **CLOSE)
-    with pytest.raises(
-        ValueError, match="conv_size is 4, but must be odd, as many tokens on each side: use 5"
-    ):
+    with pytest.raises(ValueError, match="conv_size is 4, but must be odd, as many on each side: use 5"):
         config.Encoder(conv_size=4)
 
 

@@ -14,6 +14,7 @@ from qkvae.config import (
     TASKS,
     Block,
     FillMask,
+    ImageClassification,
     Optimizer,
     Saving,
     Seq2Seq,
@@ -97,16 +98,16 @@ def test_what_was_given_is_not_changed() -> None:
     assert settings == settings_of_format_1()
 
 
-@pytest.mark.parametrize("task", [TextGeneration, FillMask])
-def test_models_of_format_2_have_no_short_convolution(
-    task: type[TextGeneration | FillMask], tmp_path: Path
+@pytest.mark.parametrize(("task", "version"), [(TextGeneration, 2), (FillMask, 2), (ImageClassification, 3)])
+def test_older_models_have_no_short_convolution(
+    task: type[TextGeneration | FillMask | ImageClassification], version: int, tmp_path: Path
 ) -> None:
     config = task()
     assert config.model.conv_size
     settings = to_dict(config)
     del settings["model"]["conv_size"]
     named = {
-        "format": 2,
+        "format": version,
         "qkvae": "0.1.0",
         "task": next(name for name, kind in TASKS.items() if kind is task),
         "family": "x",

@@ -117,21 +117,29 @@ def test_a_masked_autoencoder_comes_back_and_is_a_beginning(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "said", "cure"),
     [
-        ({"patches": config.Patches(patch=(4,), embedding="stem")}, "embedding is stem, but ViT has linear"),
-        ({"head": config.LinearClasses(pooling="mean")}, "pooling is mean, but ViT has class"),
-        ({"leading": 0, "head": config.LinearClasses(pooling="mean")}, "leading is 0, but ViT has 1"),
+        (
+            {"patches": config.Patches(patch=(4,), embedding="stem")},
+            "embedding is stem, but ViT has linear",
+            "--model.embedding linear",
+        ),
+        ({"conv_size": 3}, "conv_size is 3, but ViT has 0", "--model.conv-size 0"),
+        (
+            {"leading": 0, "head": config.LinearClasses(pooling="mean")},
+            "leading is 0, but ViT has 1; pooling is mean, but ViT has class",
+            "--model.leading 1 --model.head.pooling class",
+        ),
     ],
 )
 def test_what_vit_lacks_is_named_with_what_to_train(
-    change: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Any, said: str, cure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained(tmp_path / "run", **change)
     assert main(["export", str(run), str(tmp_path / "vit")]) == 2
     told = capsys.readouterr().err
     assert said in told
-    assert "--model.embedding linear --model.leading 1 --model.head.pooling class" in told
+    assert f"train it with {cure} as well" in told
     assert told.count("\n") == 1
     assert not (tmp_path / "vit").exists()
 

@@ -36,7 +36,7 @@ def test_a_log_gets_a_line_now_and_then(
         now[0] += 1.0
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 4
-    assert said[0].startswith("50.0%  loss 2.250  12,346 texts/s  3 min left, done at ")
+    assert said[0].startswith("50.0%  mean loss 2.250  12,346 texts/s  3 min left, done at ")
 
 
 def test_the_bar_fits_the_terminal_and_ends_where_the_training_did(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,18 @@ def fraction(config: object, *fields: str) -> None:
             raise ValueError(f"{field} is {value}, but must be at least 0 and less than 1")
 
 
+def odd(config: object, *fields: str) -> None:
+    """Refuse an even number above 0: as many places are meant on each side.
+
+    Raises:
+        ValueError: a field is even and not 0.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        if value and value % 2 == 0:
+            raise ValueError(f"{field} is {value}, but must be odd, as many on each side: use {value + 1}")
+
+
 def in_effect(config: object, field: str, when: str, *values: object) -> None:
     """Refuse a field that was given without effect: it has one only where ``when`` is one of ``values``.
 

@@ -191,11 +191,7 @@ class Encoder:
         checks.at_least(self, 1, "depth", "max_length")
         checks.at_least(self, 0, "vocab", "segments", "conv_size")
         checks.one_of(self, "embedding")
-        if self.conv_size and self.conv_size % 2 == 0:
-            raise ValueError(
-                f"conv_size is {self.conv_size}, but must be odd, as many tokens on each side: "
-                f"use {self.conv_size + 1}"
-            )
+        checks.odd(self, "conv_size")
 
 
 Family = Seq2Seq | Decoder | Encoder

@@ -24,8 +24,9 @@ class Patches:
     patch: tuple[int, ...] = (4,)
     """Places along each side of a patch: one number for every axis, or one for each; by the size if none."""
 
-    embedding: Literal["linear", "stem"] = "linear"
-    """A patch becomes a token by one linear map, or by a few small convolutions that look over its edge."""
+    embedding: Literal["linear", "stem", "deep-stem"] = "linear"
+    """A patch becomes a token by one linear map, by a few small convolutions that look over its edge, or by
+    more and wider ones."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 0, "channels")
@@ -179,10 +180,14 @@ class Vision:
     stochastic_depth: float = 0.0
     """Probability with which the last block's parts are left out while training; less in earlier ones."""
 
+    conv_size: int = 0
+    """Patches along each axis that are joined, channel by channel, before each block; 0: none; odd."""
+
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "depth")
-        checks.at_least(self, 0, "leading")
+        checks.at_least(self, 0, "leading", "conv_size")
         checks.fraction(self, "stochastic_depth")
+        checks.odd(self, "conv_size")
         check_grid_block("block", self.block, self.patches)
         if self.head.pooling == "class" and not self.leading:
             raise ValueError("head.pooling is class, but leading is 0: choose mean, or leading 1")
@@ -225,10 +230,10 @@ class MaskedImage:
         checks.one_of(self, "target")
         check_grid_block("block", self.block, self.patches)
         check_grid_block("decoder_block", self.decoder_block, self.patches)
-        if self.patches.embedding == "stem":
+        if self.patches.embedding != "linear":
             raise ValueError(
-                "patches.embedding is stem, which looks over a patch's edge and would see what is hidden: "
-                "choose linear"
+                f"patches.embedding is {self.patches.embedding}, which looks over a patch's edge and would "
+                "see what is hidden: choose linear"
             )
         if self.target == "normalised" and self.patches.size and self.patches.numbers == 1:
             raise ValueError(

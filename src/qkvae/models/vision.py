@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from qkvae import config
 from qkvae.nn.blocks import Stack
+from qkvae.nn.grid_conv import GridConv
 from qkvae.nn.grid_input import GridInput, GridVector, LinearClasses
 from qkvae.nn.stochastic_depth import leave_out
 
@@ -33,6 +34,11 @@ class Vision(nn.Module):
         super().__init__()
         self.settings = settings
         self.input = GridInput(settings.block, settings.patches, settings.leading)
+        block, axes = settings.block, len(settings.patches.size)
+        self.convs = nn.ModuleList(
+            GridConv(block.dim, settings.conv_size, axes, settings.leading)
+            for _ in range(settings.depth if settings.conv_size else 0)
+        )
         self.stack = make_stack(settings)
         self.head = (
             LinearClasses(settings.block, settings.head, settings.leading)
@@ -50,8 +56,14 @@ class Vision(nn.Module):
         Args:
             first: of so many first ones only, which costs less.
         """
-        rotation = self.input.rotation(self.input.count(grid))
-        return self.stack(self.input(grid), rotation=rotation, asked=first)
+        count = self.input.count(grid)
+
+        def joined(place: int, x: Tensor) -> Tensor:
+            return self.convs[place](x, count)
+
+        before = joined if len(self.convs) else None
+        rotation = self.input.rotation(count)
+        return self.stack(self.input(grid), rotation=rotation, asked=first, before=before)
 
 
 def make_stack(settings: config.Vision | config.MaskedImage) -> Stack:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from jaxtyping import Float
@@ -126,10 +126,12 @@ class Stack(nn.Module):
         cache: Cache | None = None,
         rotation: Rotation | None = None,
         asked: int | None = None,
+        before: Callable[[int, Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "b asked d"]:
         """With a cache, x continues the sequence that the cache remembers.
 
         With ``asked`` the last block answers for so many first positions only, which see everything.
+        ``before`` is told the number of each block and what it is about to read, and gives what it reads.
         """
         assert asked is None or (mask.hides_nothing and cache is None and self.bias is None)
         offset = 0 if cache is None else cache.length
@@ -143,6 +145,7 @@ class Stack(nn.Module):
             memory = None if memories is None else memories[i]
             past = None if cache is None else cache.pasts[i]
             some = asked if i == len(self.blocks) - 1 else None
+            x = x if before is None else before(i, x)
             x = block(x, mask, bias, memory, past, offset, rotation, some)
         return self.norm(x)
 

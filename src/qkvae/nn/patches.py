@@ -8,6 +8,7 @@ matrix is the convolution whose stride is its kernel's size.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -98,25 +99,33 @@ class Stem(nn.Module):
 
     Xiao et al. 2021, arXiv:2106.14881: kernels of about twice their stride, channels that double at each
     step; each is followed by a normalisation of each picture's channels together (no statistics of the
-    batch, so that a picture is the same alone) and max(0, x).
+    batch, so that a picture is the same alone) and max(0, x).  The deep stem has one more after each but the
+    last, which keeps the size, and channels that grow evenly up to those of a token.
 
     >>> import torch
-    >>> made = Stem(config.Patches(size=(8, 12), channels=1, patch=(4,)), 16)
-    >>> made(torch.zeros(5, 1, 8, 12)).shape, [step.stride for step in made.steps if hasattr(step, "stride")]
-    (torch.Size([5, 6, 16]), [(2, 2), (2, 2)])
+    >>> for embedding in ("stem", "deep-stem"):
+    ...     made = Stem(config.Patches(size=(8, 12), channels=1, patch=(4,), embedding=embedding), 48)
+    ...     steps = [step for step in made.steps if isinstance(step, nn.Conv2d)]
+    ...     print(made(torch.zeros(5, 1, 8, 12)).shape, [(step.stride, step.out_channels) for step in steps])
+    torch.Size([5, 6, 48]) [((2, 2), 12), ((2, 2), 24)]
+    torch.Size([5, 6, 48]) [((2, 2), 16), ((1, 1), 32), ((2, 2), 48)]
     """
 
     def __init__(self, patches: config.Patches, dim: int) -> None:
         super().__init__()
         axes, self.sides = len(patches.size), patches.sides
-        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+        convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
         factors = [_factors(side) for side in self.sides]
         depth = max(1, *(len(each) for each in factors))
-        strides = list(zip(*(each + [1] * (depth - len(each)) for each in factors), strict=True))
+        strides = zip(*(each + [1] * (depth - len(each)) for each in factors), strict=True)
+        steps = [(stride, tuple(2 * (side // 2) + 1 for side in stride)) for stride in strides]
+        widths = [max(8, dim >> (depth - number)) for number in range(depth)]
+        if patches.embedding == "deep-stem":
+            keeping = ((1,) * axes, (3,) * axes)
+            steps = [each for step in steps for each in (step, keeping)][:-1]
+            widths = [max(8, dim * number // len(steps)) for number in range(1, len(steps) + 1)]
         self.steps, before = nn.Sequential(), patches.channels
-        for number, stride in enumerate(strides):
-            after = max(8, dim >> (depth - number))
-            kernel = tuple(2 * (side // 2) + 1 for side in stride)
+        for (stride, kernel), after in zip(steps, widths, strict=True):
             pad = tuple(side // 2 for side in kernel)
             self.steps.append(convolution(before, after, kernel, stride, pad, bias=False))
             self.steps.extend([nn.GroupNorm(1, after), nn.ReLU()])

@@ -14,7 +14,7 @@ from qkvae.run.atomic import write_json
 from qkvae.run.errors import DamagedPart, NotARun, plainly
 from qkvae.run.older import brought_up_to_date
 
-FORMAT = 3
+FORMAT = 4
 """Raised when a reader of the format before could misread a run; every lower number is read for ever."""
 
 _FIELDS = {"format": int, "qkvae": str, "task": str, "family": str, "settings": dict, "resolved": dict}

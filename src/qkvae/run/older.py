@@ -2,7 +2,8 @@
 
 Format 1 wrote every setting with its value, those without effect too, which are now refused; for a time a
 ``bpe_dropout`` that was not asked for was null, and what a vae reads of pictures stood in its ``data``.
-Format 2 had no ``conv_size``: its models have no such convolution, whatever is usual now.
+Format 2 had no ``conv_size``, format 3 none of models of grids: such a model has no convolution, whatever is
+usual now.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def brought_up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "ignore" in data and "size" in data:
         data["pictures"] = {name: data.pop(name) for name in _OF_PICTURES if name in data}
     model = _group(settings, ("model",))
-    if "biases" in model or "segments" in model:  # a decoder or an encoder of tokens
+    # A decoder or an encoder of tokens; a model that tells something of each grid.
+    if "biases" in model or "segments" in model or ("patches" in model and "head" in model):
         model.setdefault("conv_size", 0)
     if "bpe_dropout" in data and data["bpe_dropout"] is None:
         del data["bpe_dropout"]

@@ -27,6 +27,8 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
     """
     patches = replace(there.patches, size=(), channels=0)
     body = {"block": there.block, "depth": there.depth, "leading": there.leading, "patches": patches}
+    if isinstance(usual, Vision):
+        body["conv_size"] = there.conv_size if isinstance(there, Vision) else 0
     match there, usual:
         case Vision(), Vision() if type(there.head) is type(usual.head):
             return replace(usual, **body, head=there.head)

@@ -172,5 +172,5 @@ def only(shape: str, *parts: Part) -> None:
                 if values[0] is not None:  # what is to be left out needs no flag
                     flags[f"--{place}.{name.replace('_', '-')} {values[0]}"] = None
     if wrong:
-        cure = f"it cannot be written so; what {' '.join(flags) or 'the default'} trains can"
-        raise ValueError(f"{'; '.join(wrong)}: {cure}")
+        cure = f"with {' '.join(flags)} as well" if flags else "with the default"
+        raise ValueError(f"{'; '.join(wrong)}: it cannot be written so; train it {cure}")

@@ -223,7 +223,7 @@ def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     parts: list[Part] = [
         (made.block, "model", _block_of(made.block)),
         (made.patches, "model", {"embedding": ("linear",)}),
-        (made, "model", {"leading": (1,)}),
+        (made, "model", {"leading": (1,)} | ({"conv_size": (0,)} if isinstance(made, config.Vision) else {})),
     ]
     if isinstance(made, config.MaskedImage):
         same: Wanted = {name: (getattr(made.block, name),) for name in ("activation", "eps", "dropout")}
