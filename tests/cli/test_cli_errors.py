@@ -20,6 +20,8 @@ from qkvae.cli.errors import explain
     [
         ("trian", 'unknown verb "trian": did you mean "train"?'),
         ("xyzzy", 'unknown verb "xyzzy": known: compare, data, eval'),
+        ("data chekc translation", 'unknown command "chekc": did you mean "check"?'),
+        ("data check translatoin", 'unknown task "translatoin": did you mean "translation"?'),
         ("train translatoin", 'unknown task "translatoin": did you mean "translation"?'),
         ("train translation --model.dmi 3", 'unknown option --model.dmi: did you mean "--model.dim"?'),
         ("train translation --model.dmi=3", 'did you mean "--model.dim"?'),

@@ -189,7 +189,7 @@ def test_a_folder_that_is_no_run(verb: str, trained: Path, capsys: pytest.Captur
     }
     for folder, told in (
         ("nothing", "nothing is no run (it has no config.json)"),
-        ("rum", 'no such run: did you mean "run"?'),
+        ("rum", 'no such run: in .: did you mean "run"?'),
     ):
         assert main([verb, folder, *more.get(verb, [])]) == 2
         captured = capsys.readouterr()

@@ -162,7 +162,7 @@ def test_an_unknown_task_gets_the_nearest(trained: Path, capsys: pytest.CaptureF
     before = tree(trained)
     assert main(["train", "translatoin", "train.en", "train.de", "--out", "new"]) == 2
     captured = capsys.readouterr()
-    assert 'Did you mean "translation"?' in captured.err
+    assert 'unknown task "translatoin": did you mean "translation"?' in captured.err
     assert captured.err.count("\n") == 1
     assert tree(trained) == before
 

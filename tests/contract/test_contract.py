@@ -165,8 +165,9 @@ def test_every_promise_is_kept_by_models_of_grids(number: int, axes: int) -> Non
     parts: dict[str, Any] = {"depth": 2, "patches": GRIDS[axes], "leading": 1 + number % 2}
     parts["stochastic_depth"] = 0.3 * (number % 2)
     target: Any = ("normalised", "pixels")[number % 2]
+    conv_size = (0, 3)[(number + axes) % 2]
     settings = [
-        config.Vision(block=block, head=GRID_HEADS[(number + axes) % 4], conv_size=(0, 3)[axes % 2], **parts),
+        config.Vision(block=block, head=GRID_HEADS[(number + axes) % 4], conv_size=conv_size, **parts),
         config.MaskedImage(block=block, decoder_block=block, target=target, **parts),
     ]
     for made, checks in zip(settings, (10, 10), strict=True):

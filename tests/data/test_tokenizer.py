@@ -345,3 +345,5 @@ def test_in_a_folder_for_others_it_stays_what_it_was(kind: str, family: Any, tmp
         assert again.encode(each) == ours.encode(each)
         assert again.decode(again.encode(each)) == ours.decode(ours.encode(each))
     assert (len(again), again.marks.pad, again.marks.eos) == (len(ours), ours.marks.pad, ours.marks.eos)
+    with pytest.raises(ValueError, match=f"has {len(ours)} tokens, but the model {len(ours) - 1}"):
+        read_tokenizer(tmp_path, "llama", Decoder(vocab=len(ours) - 1))

@@ -18,7 +18,13 @@ PATCHES = {
 
 
 def small_vision(
-    axes: int = 2, head: Any = None, leading: int = 1, depth: int = 2, embedding: Any = "linear", **parts: Any
+    axes: int = 2,
+    head: Any = None,
+    leading: int = 1,
+    depth: int = 2,
+    embedding: Any = "linear",
+    conv_size: int = 0,
+    **parts: Any,
 ) -> Vision:
     given = PATCHES[axes]
     settings = config.Vision(
@@ -30,6 +36,7 @@ def small_vision(
         head=head or config.LinearClasses(count=3),
         leading=leading,
         stochastic_depth=0.1,
+        conv_size=conv_size,
     )
     return shaken(build(settings))
 

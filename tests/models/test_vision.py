@@ -32,10 +32,11 @@ def grids(axes: int, count: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize("embedding", ["linear", "stem"])
+@pytest.mark.parametrize("embedding", ["linear", "stem", "deep-stem"])
+@pytest.mark.parametrize("conv_size", [0, 3])
 @torch.no_grad()
-def test_one_model_reads_signals_pictures_and_videos(axes: int, embedding: str) -> None:
-    model, read = small_vision(axes, embedding=embedding), grids(axes)
+def test_one_model_reads_signals_pictures_and_videos(axes: int, embedding: str, conv_size: int) -> None:
+    model, read = small_vision(axes, embedding=embedding, conv_size=conv_size), grids(axes)
     assert model.features(read).shape == (3, 1 + PATCHES[axes].count, 16)
     assert_close(model(read)[1:2], model(read[1:2]), **CLOSE)
     assert_close(model(read), model.head(model.features(read)), **CLOSE)
@@ -55,10 +56,11 @@ def test_what_stands_for_a_grid(head: Any, leading: int) -> None:
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
-@pytest.mark.parametrize("order", ["pre", "post"])
-def test_the_last_block_answers_for_what_is_read(order: str, positions: str) -> None:
+@pytest.mark.parametrize(("order", "conv_size"), [("pre", 0), ("post", 0), ("pre", 3)])
+def test_the_last_block_answers_for_what_is_read(order: str, conv_size: int, positions: str) -> None:
     """Features of the first two tokens alone are those among all, and so are the gradients."""
-    model, read = small_vision(leading=2, norm_order=order, positions=positions, key_heads=2), grids(2)
+    parts: dict[str, Any] = {"norm_order": order, "positions": positions, "key_heads": 2}
+    model, read = small_vision(leading=2, conv_size=conv_size, **parts), grids(2)
     gradients: list[tuple[torch.Tensor, ...]] = []
     for features in (model.features(read)[:, :2], model.features(read, 2)):
         assert features.shape == (3, 2, 16)
@@ -77,9 +79,10 @@ def test_without_leading_tokens_there_are_patches_only() -> None:
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("conv_size", [0, 3])
 @torch.no_grad()
-def test_another_size_is_read(positions: str) -> None:
-    model = small_vision(positions=positions)
+def test_another_size_is_read(conv_size: int, positions: str) -> None:
+    model = small_vision(positions=positions, conv_size=conv_size)
     picture = torch.randn(1, 3, 10, 4)
     assert model.features(picture).shape == (1, 11, 16)
     assert model(picture).isfinite().all()

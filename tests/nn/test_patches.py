@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -63,10 +64,11 @@ def test_what_would_be_left_over_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("size", "patch"), [((12,), (6,)), ((8, 12), (4, 2)), ((4, 9, 8), (2, 3, 4))])
+@pytest.mark.parametrize("embedding", ["stem", "deep-stem"])
 def test_a_stem_makes_as_many_tokens_and_looks_over_the_edge(
-    size: tuple[int, ...], patch: tuple[int, ...]
+    embedding: Any, size: tuple[int, ...], patch: tuple[int, ...]
 ) -> None:
-    patches = config.Patches(size=size, channels=2, patch=patch, embedding="stem")
+    patches = config.Patches(size=size, channels=2, patch=patch, embedding=embedding)
     stem = Stem(patches, 16).eval()
     grid = torch.randn(3, 2, *size)
     made = stem(grid)

@@ -249,9 +249,9 @@ def test_what_we_cannot_compute_is_refused(
             None,
             {"norm": "rms", "positions": "alibi", "window": 2},
             "norm is rms, .*; positions is alibi, .*; window is 2, .*: it cannot be written so; "
-            "train it with --model.norm layer --model.positions learned as well",
+            "train it with --model.norm layer --model.positions learned and without --model.window$",
         ),
-        ("gpt2", None, {"window": 2}, "train it with the default"),
+        ("gpt2", None, {"window": 2}, "train it without --model.window$"),
         ("gpt2", "bert", {}, "a Decoder cannot be written as bert"),
         ("llama", "gpt2", {}, "GPT-2"),
         ("bert", None, {"norm_order": "pre"}, "norm_order is pre, but Bert has post"),

@@ -198,6 +198,13 @@ def test_what_we_cannot_compute_is_refused(
             {"patches": config.Patches(size=(8, 12), channels=1)},
             "but ViTMAE has squares",
         ),
+        (
+            config.MaskedImage,
+            None,
+            {},
+            {"decoder_block": replace(own(config.MaskedImage).settings.decoder_block, norm="rms")},
+            "decoder_block.norm is rms, but ViTMAE has layer: .* with --model.decoder-block.norm layer$",
+        ),
     ],
 )
 def test_what_they_cannot_compute_is_refused(

@@ -153,8 +153,10 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_refused_and_the_near_one_named(run: Run) -> None:
-    with pytest.raises(NotARun, match=f'no such run: did you mean "{run.path}"'):
+    with pytest.raises(NotARun, match=f'no such run: in {run.path.parent}: did you mean "mine"'):
         Run.open(run.path.with_name("mien"))
+    with pytest.raises(NotARun, match=f"no such run: in {run.path.parent}: known: mine$"):
+        Run.open(run.path.with_name("xyz"))
     with pytest.raises(NotARun, match="qkvae train --out makes one"):
         Run.open(run.path / "deeper")
     with pytest.raises(

@@ -127,7 +127,7 @@ def test_a_masked_autoencoder_comes_back_and_is_a_beginning(tmp_path: Path) -> N
         ({"conv_size": 3}, "conv_size is 3, but ViT has 0", "--model.conv-size 0"),
         (
             {"leading": 0, "head": config.LinearClasses(pooling="mean")},
-            "leading is 0, but ViT has 1; pooling is mean, but ViT has class",
+            "leading is 0, but ViT has 1; head.pooling is mean, but ViT has class",
             "--model.leading 1 --model.head.pooling class",
         ),
     ],
@@ -139,7 +139,7 @@ def test_what_vit_lacks_is_named_with_what_to_train(
     assert main(["export", str(run), str(tmp_path / "vit")]) == 2
     told = capsys.readouterr().err
     assert said in told
-    assert f"train it with {cure} as well" in told
+    assert f"train it with {cure}\n" in told
     assert told.count("\n") == 1
     assert not (tmp_path / "vit").exists()
 

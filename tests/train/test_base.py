@@ -16,14 +16,18 @@ from qkvae import api
 from qkvae.config import (
     Block,
     Decoder,
+    MaskedImage,
     Optimizer,
+    Patches,
     TextData,
     TextGeneration,
     Training,
+    Vision,
 )
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.run import Run
 from qkvae.train.base import configured, fitted, read_base
+from qkvae.train.grid_base import with_body
 from small_language import small_config, write_table
 
 STEPS = Training(steps=4, batch_tokens=200, validations=2, device="cpu", precision="fp32", average="none")
@@ -250,3 +254,11 @@ def test_what_is_no_base_is_refused(runs: dict[str, Path], tmp_path: Path) -> No
         qkvae.train("text-generation", base=damaged, out=tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
     assert json.loads((runs["book"] / "config.json").read_text())["task"] == "text-generation"
+
+
+@pytest.mark.parametrize("there", [Vision(conv_size=3), Vision(patches=Patches(embedding="deep-stem"))])
+def test_what_sees_over_a_patchs_edge_is_no_base_for_hidden_patches(there: Vision) -> None:
+    with pytest.raises(ValueError, match=r"--model\.conv-size 0 --model\.embedding linear"):
+        with_body(there, MaskedImage())
+    assert with_body(there, Vision()).conv_size == there.conv_size  # pyright: ignore
+    assert with_body(MaskedImage(), Vision(conv_size=3)).conv_size == 0  # pyright: ignore

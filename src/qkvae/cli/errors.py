@@ -62,8 +62,8 @@ def _misused(error: CycloptsError) -> str:
         )
     if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
         typed, known = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
-        # Below a verb, which is itself a command, stand the tasks.
-        return f'unknown {"task" if error.command_chain else "verb"} "{typed}": {nearest(typed, known)}'
+        what = "verb" if not error.command_chain else "task" if "translation" in known else "command"
+        return f'unknown {what} "{typed}": {nearest(typed, known)}'
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f'there is no place for "{error.unused_tokens[0]}": --help shows what the verb takes'
     text = str(error)

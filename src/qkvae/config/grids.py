@@ -26,7 +26,7 @@ class Patches:
 
     embedding: Literal["linear", "stem", "deep-stem"] = "linear"
     """A patch becomes a token by one linear map, by a few small convolutions that look over its edge, or by
-    more and wider ones."""
+    wider ones, which for a patch of 4 places or more are also more."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 0, "channels")

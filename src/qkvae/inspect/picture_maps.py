@@ -53,10 +53,10 @@ def attention_maps(model: Vision, picture: Float[Tensor, "c *size"]) -> Float[Te
 
 
 def rollout(model: Vision, picture: Float[Tensor, "c *size"]) -> Float[Tensor, "*grid"]:
-    """How much of each patch reaches what stands for the picture, if values only ever were mixed.
+    """How much of each patch reaches what stands for the picture, if attention only ever mixed values.
 
     Π_l ½(W_l + 1), W_l the mean of the heads' weights in block l, the last block's factor first; the ½·1 is
-    the residual stream.  Abnar and Zuidema 2020, arXiv:2005.00928.
+    the residual stream; what convolutions mix is not in it.  Abnar and Zuidema 2020, arXiv:2005.00928.
 
     >>> model = Vision(config.Vision(patches=config.Patches(size=(8, 12), channels=1), head=config.Vector()))
     >>> rollout(model, torch.zeros(1, 8, 12)).shape

@@ -44,7 +44,7 @@ class GridConv(nn.Module):
     def forward(self, x: Float[Tensor, "b n d"], count: Count) -> Float[Tensor, "b n d"]:
         """``count`` patches stand along each axis."""
         patches = x[:, self.leading :]
-        grid = patches.transpose(1, 2).reshape(len(x), -1, *count)
+        grid = patches.transpose(1, 2).reshape(x.shape[0], x.shape[2], *count)
         around = self.convolve(grid, self.weight, padding="same", groups=len(self.weight))
         joined = patches + around.flatten(2).transpose(1, 2)
         return torch.cat([x[:, : self.leading], joined], 1) if self.leading else joined

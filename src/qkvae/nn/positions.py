@@ -172,22 +172,26 @@ def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     return (x * cosines).addcmul_(x.roll(x.shape[-1] // 2, -1), sines)
 
 
+def _in_rows(x: Tensor) -> Tensor:
+    return x.contiguous() if x.device.type == "cpu" else x
+
+
 class _Turn(torch.autograd.Function):
     """The gradient of a rotation is the rotation back: as few passes, and nothing kept but the tables.
 
-    The passes run over rows that lie close together, as the products of the scores need them anyway; over the
-    gradient of the keys, which comes on its side, they would take four times as long.
+    On a processor the passes run over rows that lie close together: over the gradient of the keys, which
+    comes on its side, they would take four times as long.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.save_for_backward(cosines, sines)
-        return _turned(x.contiguous(), cosines, sines)
+        return _turned(_in_rows(x), cosines, sines)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         cosines, sines = ctx.saved_tensors
-        return _turned(grad.contiguous(), cosines, -sines), None, None
+        return _turned(_in_rows(grad), cosines, -sines), None, None
 
 
 class Alibi(nn.Module):

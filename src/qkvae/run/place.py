@@ -111,8 +111,8 @@ def require_run(path: Path) -> None:
     if (path / CONFIG).is_file():
         return
     if not path.exists():
-        runs = [str(path.parent / name) for name in _runs_in(path.parent)]
-        near = nearest(str(path), runs) if runs else "qkvae train --out makes one"
+        runs = _runs_in(path.parent)
+        near = f"in {path.parent}: {nearest(path.name, runs)}" if runs else "qkvae train --out makes one"
         raise NotARun(f"{path}: no such run: {near}")
     if not path.is_dir():
         raise NotARun(f"{path} is a file, and a run is a folder: give the folder that qkvae train --out made")

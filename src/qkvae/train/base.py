@@ -322,7 +322,7 @@ def give(model: nn.Module, base: Base) -> Given:
         taken=_modules(taken),
         numbers=sum({t.data_ptr(): t.numel() for t in (own[name] for name in taken)}.values()),
         anew=_modules(new if PRIOR in new else anew),
-        left_out=_modules(name for name in state if name not in taken and not _is_tied(name, base)),
+        left_out=_folded([name for name in state if name not in taken and not _is_tied(name, base)], taken),
     )
 
 
@@ -333,6 +333,12 @@ def _is_tied(name: str, base: Base) -> bool:
 
 
 def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """The modules that these weights are of, without those inside another of them."""
-    found = dict.fromkeys(name.rpartition(".")[0] for name in names)
-    return tuple(name for name in found if not any(name.startswith(f"{other}.") for other in found))
+    """The modules that these weights are of."""
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _folded(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """`_modules`, without those inside another of them that has none of the others."""
+    found = _modules(names)
+    whole = [each for each in found if not any(name.startswith(f"{each}.") for name in others)]
+    return tuple(each for each in found if not any(each.startswith(f"{one}.") for one in whole))

@@ -19,12 +19,21 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
 
     What comes from the data (size, channels, classes) is left open.
 
+    Raises:
+        ValueError: it is to tell hidden patches, and the base sees over a patch's edge.
+
     >>> from qkvae.config import Block, Patches
     >>> there = MaskedImage(block=Block(dim=64, heads=2), patches=Patches(patch=(2,)))
     >>> made = with_body(there, Vision())
     >>> type(made).__name__, made.block.dim, made.patches.patch
     ('Vision', 64, (2,))
     """
+    plain = isinstance(there, MaskedImage) or (not there.conv_size and there.patches.embedding == "linear")
+    if isinstance(usual, MaskedImage) and not plain:
+        raise ValueError(
+            "the base has convolutions, by which hidden patches would be seen: begin with a run that was "
+            "trained with --model.conv-size 0 --model.embedding linear"
+        )
     patches = replace(there.patches, size=(), channels=0)
     body = {"block": there.block, "depth": there.depth, "leading": there.leading, "patches": patches}
     if isinstance(usual, Vision):

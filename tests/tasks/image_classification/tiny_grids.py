@@ -44,9 +44,10 @@ def tiny(steps: int) -> dict[str, object]:
         "model": Vision(
             block=block,
             depth=2,
-            patches=Patches(patch=()),
+            patches=Patches(patch=(), embedding="deep-stem"),
             head=LinearClasses(pooling="mean"),
             stochastic_depth=0.2,
+            conv_size=3,
         ),
         "optimizer": Optimizer(lr=1e-2),
         "training": Training(steps=steps, batch_tokens=256, validations=2, device="cpu", precision="fp32"),

@@ -162,15 +162,21 @@ def only(shape: str, *parts: Part) -> None:
     Raises:
         ValueError: some have none of the values wanted.
     """
-    wrong: dict[str, None] = {}
-    flags: dict[str, None] = {}
+    wrong: list[str] = []
+    given: list[str] = []
+    dropped: list[str] = []
     for settings, place, wanted in parts:
+        group = f"{place}.".removeprefix("model.").replace("-", "_")
         for name, values in wanted.items():
             value = getattr(settings, name)
             if value not in values:
-                wrong[f"{name} is {value}, but {shape} has {' or '.join(map(str, values))}"] = None
-                if values[0] is not None:  # what is to be left out needs no flag
-                    flags[f"--{place}.{name.replace('_', '-')} {values[0]}"] = None
+                wrong.append(f"{group}{name} is {value}, but {shape} has {' or '.join(map(str, values))}")
+                flag = f"--{place}.{name.replace('_', '-')}"
+                if values[0] is None:
+                    dropped.append(flag)
+                else:
+                    given.append(f"{flag} {values[0]}")
     if wrong:
-        cure = f"with {' '.join(flags)} as well" if flags else "with the default"
+        ways = (("with ", given), ("without ", dropped))
+        cure = " and ".join(how + " ".join(each) for how, each in ways if each)
         raise ValueError(f"{'; '.join(wrong)}: it cannot be written so; train it {cure}")

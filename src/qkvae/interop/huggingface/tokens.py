@@ -39,6 +39,11 @@ def read_tokenizer(folder: Path | str, kind: str, settings: Family) -> Tokenizer
             content = path.read_bytes()
             files[name] = json.loads(content) if name.endswith(".json") else content
     if own := _written_here(files.get(TOKENIZER, {})):
+        if len(own) > settings.vocab:
+            raise ValueError(
+                f"{folder}: the tokenizer has {len(own)} tokens, but the model {settings.vocab}: give the "
+                "model's own"
+            )
         return own
     try:
         tokenizer = foreign(files, settings.marks, settings.vocab)
@@ -51,10 +56,17 @@ def _written_here(file: Mapping[str, Any]) -> Tokenizer | None:
     """Our own tokenizer of words or characters, if the file is one."""
     for kind in ("word", "char"):
         alike = json.loads(Tokenizer.train(["a a"], kind).to_json())
-        same = all(file.get(part) == alike[part] for part in ("normalizer", "pre_tokenizer", "decoder"))
-        if same and file["model"].keys() == alike["model"].keys():
+        if _but_for_its_words(file) == _but_for_its_words(alike):
             return Tokenizer.from_json(json.dumps({**file, "post_processor": None}))
     return None
+
+
+def _but_for_its_words(file: Mapping[str, Any]) -> list[Any]:
+    """What makes a tokenizer the kind that it is."""
+    model = file.get("model")
+    shape = {**cast("dict[str, Any]", model), "vocab": None} if isinstance(model, dict) else None
+    parts = [file.get(part) for part in ("normalizer", "pre_tokenizer", "decoder")]
+    return [shape, *parts, file.get("added_tokens", [])[: len(SPECIALS)]]
 
 
 def _marks(tokenizer: ForeignTokenizer, kind: str, files: Mapping[str, Any], folder: Path) -> Marks:

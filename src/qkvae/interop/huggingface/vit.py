@@ -227,7 +227,7 @@ def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     ]
     if isinstance(made, config.MaskedImage):
         same: Wanted = {name: (getattr(made.block, name),) for name in ("activation", "eps", "dropout")}
-        parts.append((made.decoder_block, "model", {**_block_of(made.decoder_block), **same}))
+        parts.append((made.decoder_block, "model.decoder-block", {**_block_of(made.decoder_block), **same}))
     elif isinstance(made.head, config.LinearClasses):
         parts.append((made.head, "model.head", {"pooling": ("class",)}))
     only(shape, *parts)
