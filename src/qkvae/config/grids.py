@@ -25,8 +25,8 @@ class Patches:
     """Places along each side of a patch: one number for every axis, or one for each; by the size if none."""
 
     embedding: Literal["linear", "stem", "deep-stem"] = "linear"
-    """A patch becomes a token by one linear map, by a few small convolutions that look over its edge, or by
-    wider ones, which for a patch of 4 places or more are also more."""
+    """A patch becomes a token by one linear map, or by small convolutions that look over its edge: wider and
+    more of them in a deep stem."""
 
     def __post_init__(self) -> None:
         checks.at_least(self, 0, "channels")
