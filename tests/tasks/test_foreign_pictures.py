@@ -124,6 +124,11 @@ def test_a_masked_autoencoder_comes_back_and_is_a_beginning(tmp_path: Path) -> N
             "embedding is stem, but ViT has linear",
             "--model.embedding linear",
         ),
+        (
+            {"head": config.LinearClasses(pooling="mean")},
+            "pooling is mean, but ViT has class",
+            "--model.head.pooling class",
+        ),
         ({"conv_size": 3}, "conv_size is 3, but ViT has 0", "--model.conv-size 0"),
         (
             {"leading": 0, "head": config.LinearClasses(pooling="mean")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cyclopts import CycloptsError
 from cyclopts.exceptions import UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
-from qkvae.config import nearest
+from qkvae.config import TASKS, nearest
 
 USER, MACHINE = 2, 1
 
@@ -62,7 +62,7 @@ def _misused(error: CycloptsError) -> str:
         )
     if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
         typed, known = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
-        what = "verb" if not error.command_chain else "task" if "translation" in known else "command"
+        what = "verb" if not error.command_chain else "task" if set(known) <= set(TASKS) else "command"
         return f'unknown {what} "{typed}": {nearest(typed, known)}'
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f'there is no place for "{error.unused_tokens[0]}": --help shows what the verb takes'

@@ -47,10 +47,7 @@ class ForeignTokenizer(Tokenizer):
         """
         self.files, self.marks, self.size = dict(files), marks, size
         self.known = self._tokens_by_id()
-        if len(self.known) > size:
-            raise ValueError(
-                f"the tokenizer has {len(self.known)} tokens, but the model {size}: give the model's own"
-            )
+        require_fitting(len(self.known), size)
 
     def _tokens_by_id(self) -> list[str]:
         """Every token as the files spell it."""
@@ -327,6 +324,16 @@ def foreign(files: Mapping[str, Any], marks: Marks, size: int) -> ForeignTokeniz
     if all(name in files for name in (*SIDES, VOCAB)):
         return MarianTokenizer(files, marks, size)
     raise ValueError(f"there is no {TOKENIZER}: save the tokenizer anew with transformers' save_pretrained")
+
+
+def require_fitting(tokens: int, size: int) -> None:
+    """Refuse a tokenizer of more tokens than the model has vectors for.
+
+    Raises:
+        ValueError: it has more.
+    """
+    if tokens > size:
+        raise ValueError(f"the tokenizer has {tokens} tokens, but the model {size}: give the model's own")
 
 
 def _letters(token: str) -> bytes:

@@ -28,8 +28,8 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
     >>> type(made).__name__, made.block.dim, made.patches.patch
     ('Vision', 64, (2,))
     """
-    plain = isinstance(there, MaskedImage) or (not there.conv_size and there.patches.embedding == "linear")
-    if isinstance(usual, MaskedImage) and not plain:
+    conv_size = there.conv_size if isinstance(there, Vision) else 0
+    if isinstance(usual, MaskedImage) and (conv_size or there.patches.embedding != "linear"):
         raise ValueError(
             "the base has convolutions, by which hidden patches would be seen: begin with a run that was "
             "trained with --model.conv-size 0 --model.embedding linear"
@@ -37,7 +37,7 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
     patches = replace(there.patches, size=(), channels=0)
     body = {"block": there.block, "depth": there.depth, "leading": there.leading, "patches": patches}
     if isinstance(usual, Vision):
-        body["conv_size"] = there.conv_size if isinstance(there, Vision) else 0
+        body["conv_size"] = conv_size
     match there, usual:
         case Vision(), Vision() if type(there.head) is type(usual.head):
             return replace(usual, **body, head=there.head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from qkvae.config import checks
@@ -28,7 +28,13 @@ class GridLearning:
         checks.fraction(self, "label_smoothing")
 
 
-def small_vision(dim: int, depth: int, stochastic_depth: float = 0.1) -> Vision:
+def small_vision(
+    dim: int,
+    depth: int,
+    stochastic_depth: float = 0.1,
+    embedding: Literal["stem", "deep-stem"] = "stem",
+    conv_size: int = 0,
+) -> Vision:
     """A model for a laptop: a convolutional stem, the mean of the patches, a patch chosen by the size."""
     block = Block(
         dim=dim, heads=dim // 32, hidden=3 * dim, activation="gelu", positions="learned", dropout=0.0
@@ -36,17 +42,12 @@ def small_vision(dim: int, depth: int, stochastic_depth: float = 0.1) -> Vision:
     return Vision(
         block=block,
         depth=depth,
-        patches=Patches(patch=(), embedding="stem"),
+        patches=Patches(patch=(), embedding=embedding),
         head=LinearClasses(pooling="mean"),
         leading=0,
         stochastic_depth=stochastic_depth,
+        conv_size=conv_size,
     )
-
-
-def _convolving() -> Vision:
-    """One with a deep stem, whose patches are joined with those around: it learns more from few pictures."""
-    made = small_vision(64, 4)
-    return replace(made, conv_size=3, patches=replace(made.patches, embedding="deep-stem"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class ImageClassification:
     learning: GridLearning = field(default_factory=GridLearning)
     """How labels are learned."""
 
-    model: Vision = field(default_factory=_convolving)
+    model: Vision = field(default_factory=lambda: small_vision(64, 4, embedding="deep-stem", conv_size=3))
     """The model."""
 
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=8e-3))

@@ -216,7 +216,7 @@ def _refuse(made: config.Encoder, name: str) -> None:
         "positions": ("learned",),
         "key_heads": (made.block.heads, None),
         "window": (None,),
-        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
+        "activation": tuple(THEIR_ACTIVATIONS),
     }
     whole = {"embedding": ("normed",), "conv_size": (0,)}
     head = {"pooling": ("class",)} if isinstance(made.head, config.Classes) else {}

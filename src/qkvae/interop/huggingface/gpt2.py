@@ -119,7 +119,7 @@ def _refuse(made: config.Decoder) -> None:
         "positions": ("learned", "sinusoidal"),
         "key_heads": (made.block.heads, None),
         "window": (None,),
-        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
+        "activation": tuple(THEIR_ACTIVATIONS),
     }
     whole = {"embedding": ("plain", "scaled"), "biases": ("all",), "conv_size": (0,)}
     only("GPT-2", (made.block, "model", block), (made, "model", whole))

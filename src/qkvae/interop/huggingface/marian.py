@@ -202,7 +202,7 @@ def _config_to(made: config.Seq2Seq) -> dict[str, Any]:
         "base": (10000.0, None),
         "window": (None,),
         "key_heads": (block.heads, None),
-        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
+        "activation": tuple(THEIR_ACTIVATIONS),
     }
     only("Marian", (block, "model", wanted))
     if block.dim % 2:

@@ -141,8 +141,8 @@ def activation(settings: Mapping[str, Any], name: str) -> Any:
     return ACTIVATIONS[settings[name]]
 
 
-THEIR_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
-"""Our names of activations, and theirs."""
+THEIR_ACTIVATIONS = dict(sorted({ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}.items()))
+"""Our names of activations, and theirs; gelu first."""
 
 
 Wanted = Mapping[str, tuple[Any, ...]]

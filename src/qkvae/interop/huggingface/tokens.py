@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from qkvae.config import Encoder, Family, Marks, Seq2Seq
-from qkvae.data.foreign import SIDES, TOKENIZER, VOCAB, ForeignTokenizer, foreign
+from qkvae.data.foreign import SIDES, TOKENIZER, VOCAB, ForeignTokenizer, foreign, require_fitting
 from qkvae.data.tokenizer import SPECIALS, Tokenizer
 
 DESCRIBED = "tokenizer_config.json"
@@ -38,14 +38,10 @@ def read_tokenizer(folder: Path | str, kind: str, settings: Family) -> Tokenizer
         if (path := folder / name).is_file():
             content = path.read_bytes()
             files[name] = json.loads(content) if name.endswith(".json") else content
-    if own := _written_here(files.get(TOKENIZER, {})):
-        if len(own) > settings.vocab:
-            raise ValueError(
-                f"{folder}: the tokenizer has {len(own)} tokens, but the model {settings.vocab}: give the "
-                "model's own"
-            )
-        return own
     try:
+        if own := _written_here(files.get(TOKENIZER, {})):
+            require_fitting(len(own), settings.vocab)
+            return own
         tokenizer = foreign(files, settings.marks, settings.vocab)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None

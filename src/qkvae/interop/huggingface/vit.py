@@ -223,13 +223,15 @@ def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     parts: list[Part] = [
         (made.block, "model", _block_of(made.block)),
         (made.patches, "model", {"embedding": ("linear",)}),
-        (made, "model", {"leading": (1,)} | ({"conv_size": (0,)} if isinstance(made, config.Vision) else {})),
+        (made, "model", {"leading": (1,)}),
     ]
-    if isinstance(made, config.MaskedImage):
+    if isinstance(made, config.Vision):
+        parts.append((made, "model", {"conv_size": (0,)}))
+        if isinstance(made.head, config.LinearClasses):
+            parts.append((made.head, "model.head", {"pooling": ("class",)}))
+    else:
         same: Wanted = {name: (getattr(made.block, name),) for name in ("activation", "eps", "dropout")}
         parts.append((made.decoder_block, "model.decoder-block", {**_block_of(made.decoder_block), **same}))
-    elif isinstance(made.head, config.LinearClasses):
-        parts.append((made.head, "model.head", {"pooling": ("class",)}))
     only(shape, *parts)
 
 
@@ -239,7 +241,7 @@ def _block_of(block: config.Block) -> Wanted:
         "norm_order": ("pre",),
         "positions": ("learned", "sinusoidal", "none"),
         "key_heads": (block.heads, None),
-        "activation": tuple(sorted(THEIR_ACTIVATIONS)),
+        "activation": tuple(THEIR_ACTIVATIONS),
     }
 
 
