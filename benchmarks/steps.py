@@ -49,7 +49,7 @@ def ours(model: Any, loss: Callable[[Any], Any], optimizer: str, precision: str)
 
     def step(batch: Any) -> None:
         number = next(steps)
-        torch.manual_seed(number)
+        torch.default_generator.manual_seed(number)
         total, tokens = loss(batch)
         total.backward()
         float(total.detach())

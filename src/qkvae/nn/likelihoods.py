@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from qkvae.nn.gaussian import Gaussian
 
 _FLOOR = 1e-6  # the least variance: what a decoder knows to the last digit would be infinitely probable
-_TOGETHER = 8  # factors 1 + exp(−|x|), of (1, 2] each, whose logarithm is taken of their product
+_CACHED = 2**17  # numbers of which several passes in fp32 stay in a processor's second cache
+_TOGETHER = 8  # chances of at least ½ each, whose logarithm is taken of their product
 
 
 class Likelihood(nn.Module):
@@ -82,24 +83,52 @@ class Bernoulli(Likelihood):
 
 
 class _LogBernoulli(torch.autograd.Function):
-    """Σ (x − ½)·l − ½|l| − ln(1 + exp(−|l|)), with its gradient x − sigmoid(l) made in the same pass."""
+    """Σ x·l − max(l, 0) + ln max(s, 1 − s) with s = sigmoid(l), and its gradient x − s made in the same pass.
+
+    Each pass over many draws would fetch all of them from memory anew: a piece at a time stays in the cache.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        logits_type, logits = logits.dtype, logits.float()
-        magnitudes = logits.abs()
-        sizes = magnitudes.sum(-1).mul_(0.5)
-        factors = magnitudes.neg_().exp_().add_(1)
-        together = math.gcd(_TOGETHER, logits.shape[-1])
-        logs = factors.view(*factors.shape[:-1], together, -1).prod(-2).log_().sum(-1)
+        value = logits.new_empty(logits.shape[:-1], dtype=torch.float32)
+        draws = logits.reshape(math.prod(logits.shape[:-2]), *x.shape)
+        values, slopes = value.view(draws.shape[:2]), None
         if ctx.needs_input_grad[1]:
-            ctx.save_for_backward(torch.sub(x, logits.sigmoid()).to(logits_type))
-        return ((x - 0.5) * logits).sum(-1).sub_(sizes).sub_(logs)
+            slopes = logits.new_empty(draws.shape)
+            ctx.save_for_backward(slopes)
+        for some, rows in _pieces(draws):
+            within = None if slopes is None else slopes[some, rows]
+            values[some, rows] = _log_bernoulli(x[rows], draws[some, rows], within)
+        return value
 
     @staticmethod
     def backward(ctx: Any, d_value: Tensor) -> tuple[None, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (slope,) = ctx.saved_tensors
-        return None, slope * d_value[..., None].to(slope.dtype)
+        (slopes,) = ctx.saved_tensors
+        return None, slopes.view(*d_value.shape, slopes.shape[-1]) * d_value[..., None].to(slopes.dtype)
+
+
+def _log_bernoulli(
+    x: Float[Tensor, "b n"], logits: Float[Tensor, "draws b n"], slope: Float[Tensor, "draws b n"] | None
+) -> Float[Tensor, "draws b"]:
+    """ln p(x) of each draw, and into ``slope`` its gradient."""
+    logits = logits.float()
+    chances = logits.sigmoid()
+    if slope is not None:
+        slope.copy_(torch.sub(x, chances))
+    value = (x * logits).sum(-1).sub_(logits.clamp_min(0).sum(-1))
+    factors = chances.sub_(0.5).abs_().add_(0.5)
+    together = math.gcd(_TOGETHER, x.shape[-1])
+    return value.add_(factors.unflatten(-1, (together, -1)).prod(-2).log_().sum(-1))
+
+
+def _pieces(draws: Float[Tensor, "draws b n"]) -> Iterator[tuple[slice, slice]]:
+    """Some draws of some rows, and so on; everything together where there is no such cache."""
+    count, rows, numbers = draws.shape
+    each = _CACHED // max(1, numbers) if draws.device.type == "cpu" else count * rows
+    few, some = max(1, min(rows, each)), max(1, each // max(1, rows))
+    for begin in range(0, count, some):
+        for row in range(0, rows, few):
+            yield slice(begin, begin + some), slice(row, row + few)
 
 
 class Normal(Likelihood):
