@@ -118,7 +118,7 @@ def _log_bernoulli(
     value = (x * logits).sum(-1).sub_(logits.clamp_min(0).sum(-1))
     factors = chances.sub_(0.5).abs_().add_(0.5)
     together = math.gcd(_TOGETHER, x.shape[-1])
-    return value.add_(factors.unflatten(-1, (together, -1)).prod(-2).log_().sum(-1))
+    return value.add_(factors.view(*factors.shape[:-1], together, -1).prod(-2).log_().sum(-1))
 
 
 def _pieces(draws: Float[Tensor, "draws b n"]) -> Iterator[tuple[slice, slice]]:
