@@ -63,3 +63,12 @@ def test_text_is_read_and_small_numbers_stay_bytes(tmp_path: Path) -> None:
     path.write_text("0 1 1\n1 0\n", encoding="utf-8")
     with pytest.raises(ValueError, match="same count of numbers"):
         read_amat(path)
+
+
+def test_the_only_array_needs_no_name(tmp_path: Path) -> None:
+    path, expected = tmp_path / "faces.mat", np.arange(12, dtype=np.uint8).reshape(4, 3)
+    scipy.io.savemat(path, {"ff": expected})
+    np.testing.assert_array_equal(read_amat(path), expected)
+    scipy.io.savemat(path, {"ff": expected, "gg": expected})
+    with pytest.raises(ValueError, match=r'no array "X", but ff, gg: name one of those \(--picture\)'):
+        read_amat(path)

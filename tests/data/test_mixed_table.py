@@ -103,3 +103,39 @@ def test_a_column_that_changed_its_kind_is_refused() -> None:
         scaling.scale(MixedTable({"size": ["1"]}))
     rows = MixedTable({"a": ["1", "2", "1"]}).hashes()
     assert rows[0] == rows[2] != rows[1]
+
+
+def test_a_key_that_comes_late_is_a_column(tmp_path: Path) -> None:
+    lines = ['{"age": 1}', *(f'{{"age": {n}, "x": {n * n}}}' for n in range(12))]
+    found = read_mixed_table(table(tmp_path, lines, "rows.jsonl"))
+    assert list(found.columns) == ["age", "x"]
+    assert found.columns["x"][0] is None
+
+
+def test_a_number_that_is_mistyped_is_named(tmp_path: Path) -> None:
+    lines = ["age,kind", *(f"{n},{n % 3}" for n in range(30)), "twelve,1"]
+    with pytest.raises(ValueError, match='line 32: "twelve" in column "age" is no number, as nearly all'):
+        TableScaling.decide(read_mixed_table(table(tmp_path, lines)))
+    codes = ["age,kind", *(f"{n},{n % 3 or 'other'}" for n in range(30))]
+    assert len(TableScaling.decide(read_mixed_table(table(tmp_path, codes))).categorical) == 1
+
+
+def test_cells_apart_by_semicolons_are_told_of(tmp_path: Path) -> None:
+    lines = ["age;town", *(f"{n};Pisa" for n in range(20))]
+    with pytest.raises(ValueError, match="has one column, age;town: if ';' stands between its cells"):
+        read_mixed_table(table(tmp_path, lines))
+
+
+def test_constant_is_what_does_not_change_but_for_rounding(tmp_path: Path) -> None:
+    cells = zip(["0.1", "0.10"] * 10, [f"1e{300 + n % 9}" for n in range(20)], strict=True)
+    rows = read_mixed_table(table(tmp_path, ["a,b", *map(",".join, cells)]))
+    scaling = TableScaling.decide(rows)
+    assert scaling.constant == ("a",)
+    assert np.isfinite(scaling.scale(rows).numbers).all()
+    assert scaling.columns[0].std > 0
+
+
+def test_rows_know_their_place_among_those_dropped(tmp_path: Path) -> None:
+    found = read_mixed_table(table(tmp_path, [HEAD, ROWS[0], "1,2", *ROWS[1:]]))
+    assert list(found.places[:3]) == [1, 3, 4]
+    assert found.select([1]).places == [3]

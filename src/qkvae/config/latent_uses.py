@@ -9,7 +9,15 @@ from qkvae.config import checks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class Labelled:
+    """Data of one label."""
+
+    like: str | None = None
+    """The label that data are of, or with --sample are to be of, where a run was told labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown(Labelled):
     """Data that are shown."""
 
     png: str | None = None
@@ -39,11 +47,9 @@ class Sampling(Shown):
     sample: bool = False
     """Draw words instead of searching for the best answer; of a VAE, as many new data as INPUT says."""
 
-    like: str | None = None
-    """With --sample or --traverse: the label that the data are to be of, where a run was told labels."""
-
     drawn: Literal["mean", "data"] | None = None
-    """With --sample: what is expected of each latent (mean, which is the default), or data drawn from it."""
+    """With --sample: what is expected of the latents (mean), or data drawn from that; mean of pictures and
+    data of rows if not given."""
 
     seed: int | None = None
     """Seed of everything random; that of the run if not given."""
@@ -74,7 +80,7 @@ class Traversing(Stepwise):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
+class Encoding(Labelled):
     """The latents of data."""
 
     encode: bool = False
@@ -85,7 +91,7 @@ class Encoding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scoring:
+class Scoring(Labelled):
     """How strange data are."""
 
     score: bool = False

@@ -1,4 +1,4 @@
-"""Rows of numbers from ``.amat`` files.
+"""Rows of numbers from ``.amat`` and ``.mat`` files.
 
 The fixed binarisation of MNIST (Larochelle and Murray 2011) goes about as files that end in ``.amat``: text,
 with a datum to a line, or a MATLAB file by that name.
@@ -12,14 +12,18 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+SUFFIXES = (".amat", ".mat")
+
 _MATLAB = b"MATLAB 5.0 MAT-file"
+_USUAL = "X"
 
 
-def read_amat(path: str | Path, key: str = "X") -> NDArray[np.generic]:
-    """The numbers in an ``.amat`` file, [rows, numbers]; nothing that the file says is run.
+def read_amat(path: str | Path, key: str | None = None) -> NDArray[np.generic]:
+    """The numbers in such a file, [rows, numbers]; nothing that the file says is run.
 
     Args:
-        key: which array of a MATLAB file.
+        path: the file.
+        key: which array of a MATLAB file; X, or the only one, if not given.
 
     Raises:
         ValueError: the file is damaged, holds no such array of real numbers, or has lines of several lengths.
@@ -40,20 +44,21 @@ def _read_text(path: Path) -> NDArray[np.generic]:
     return small if np.array_equal(small, rows) else rows
 
 
-def _read_matlab(path: Path, key: str) -> NDArray[np.generic]:
+def _read_matlab(path: Path, key: str | None) -> NDArray[np.generic]:
     import scipy.io  # pyright: ignore[reportMissingTypeStubs]
 
     matlab = cast("Any", scipy.io)
 
     try:
         known = [name for name, _, _ in matlab.whosmat(path, appendmat=False)]
+        key = key or (known[0] if len(known) == 1 else _USUAL)
         held: dict[str, Any] = matlab.loadmat(path, variable_names=[key], appendmat=False)
     except Exception as error:  # what is damaged raises whatever it happens to run into
         why = str(error) or type(error).__name__
         raise ValueError(f"{path} is a damaged MATLAB file ({why}): get it anew") from error
     if key not in held:
         raise ValueError(
-            f'{path} holds no array "{key}", but {", ".join(known) or "none"}: name one of those'
+            f'{path} holds no array "{key}", but {", ".join(known) or "none"}: name one of those (--picture)'
         )
     if np.asarray(held[key]).dtype.kind not in "buif":
         raise ValueError(f'{path}: "{key}" holds no real numbers: name one of {", ".join(known)}')

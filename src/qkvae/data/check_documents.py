@@ -46,9 +46,11 @@ _SHARED = 0.1  # part of a text's lines that are no coincidence
 
 
 def check_documents(
-    train: Documents | Chats, valid: Documents | Chats | None = None, length: int = 256
+    train: Documents | Chats, valid: Documents | Chats | None = None, length: int = 256, whole: bool = False
 ) -> Report:
     """Look for what spoils a training; nothing is changed.
+
+    Conversations, and texts with ``whole``, are each read by themselves; other texts are cut into rows.
 
     Kinds of finding, for ``train`` and, where it applies, for ``valid`` (a conversation counts as the text of
     all its turns; texts are equal if ``splits.normalised`` makes them so):
@@ -57,7 +59,8 @@ def check_documents(
       lines does), ``repeated lines`` (one line in 1 % of the lines);
     - ``nearly empty`` (documents of less than 20 letters and digits), ``odd characters`` (private use,
       unassigned, invisible), ``encoding`` (UTF-8 once read as something else, U+FFFD), ``markup``;
-    - ``cut``: of conversations, those of more than ``length`` tokens, estimated at four bytes each.
+    - ``cut``: of texts read by themselves, those of more than ``length`` tokens, estimated at four bytes
+      each.
 
     Remarks tell how many characters there are, the rarest of them, and how long texts are cut into rows.
 
@@ -70,7 +73,8 @@ def check_documents(
     """
     if length < 1:
         raise ValueError(f"length is {length}, but must be at least 1")
-    parts = {"train": _Part(train)} if valid is None else {"train": _Part(train), "valid": _Part(valid)}
+    both = {"train": train} if valid is None else {"train": train, "valid": valid}
+    parts = {name: _Part(part, whole) for name, part in both.items()}
     findings: list[Finding] = []
     known = set(map(hash, map(normalised, parts["train"].texts)))
     for name, part in parts.items():
@@ -82,22 +86,22 @@ def check_documents(
             findings += part.finding("leaks (passages)", name, shared)
         findings += _texts(part, name)
         long = [place for place, size in enumerate(part.sizes) if size > BYTES_PER_TOKEN * length]
-        if part.is_chat:
+        if part.whole:
             findings += part.finding("cut", name, long, f"length is {length}, tokens are estimated")
     notes = tuple(note for part in parts.values() for note in part.source.notes)
-    noun = "conversation" if isinstance(train, Chats) else "document"
     remarks = tuple(_remarks(parts["train"], length))
-    return Report(len(train), len(valid or ()), tuple(findings), notes, remarks, noun=noun)
+    return Report(len(train), len(valid or ()), tuple(findings), notes, remarks, noun=parts["train"].noun)
 
 
 class _Part:
     """The texts of one part, and where each was read."""
 
-    def __init__(self, source: Documents | Chats) -> None:
+    def __init__(self, source: Documents | Chats, whole: bool) -> None:
         if not len(source):
             raise ValueError("there is no text to check")
         self.source = source
-        self.is_chat = isinstance(source, Chats)
+        self.whole = whole or isinstance(source, Chats)
+        self.noun = "conversation" if isinstance(source, Chats) else "text" if whole else "document"
         if isinstance(source, Chats):
             self.texts = ["\n".join(turn.content for turn in each) for each in source.conversations]
         else:
@@ -112,9 +116,8 @@ class _Part:
                 Example(self.source.lines[at], self.source.where(at), short(" ".join(self.texts[at].split())))
                 for at in shown
             )
-            noun = "conversation" if self.is_chat else "document"
             share = len(places) / len(self.texts)
-            yield Finding(kind, part, len(places), share, ADVICE[kind], detail, examples, noun=noun)
+            yield Finding(kind, part, len(places), share, ADVICE[kind], detail, examples, noun=self.noun)
 
 
 def _repeated(part: _Part, name: str) -> Iterator[Finding]:
@@ -152,7 +155,7 @@ def _texts(part: _Part, name: str) -> Iterator[Finding]:
     }
     strange: Counter[str] = Counter()
     for place, text in enumerate(part.texts):
-        if not part.is_chat and len(text) < 50 * NEARLY_EMPTY and len(_LETTERS.findall(text)) < NEARLY_EMPTY:
+        if not part.whole and len(text) < 50 * NEARLY_EMPTY and len(_LETTERS.findall(text)) < NEARLY_EMPTY:
             found["nearly empty"].append(place)
         if not text.isascii():
             odd = [letter for letter in set(text) if _is_odd(letter)]
@@ -193,7 +196,7 @@ def _remarks(part: _Part, length: int) -> Iterator[str]:
             letter if letter.isprintable() else f"U+{ord(letter):04X}" for letter in rare[:MOST_SHOWN]
         )
         yield f"{len(rare)} of them stand fewer than {RARE} times: {shown}{' …' * (len(rare) > MOST_SHOWN)}"
-    if not part.is_chat:
+    if not part.whole:
         sizes: Places = np.array([len(text) for text in part.texts], np.int64)
         long = np.count_nonzero(sizes > BYTES_PER_TOKEN * length)
         yield f"{long:,} of {len(sizes):,} are longer than {length} tokens: cut into rows, nothing is lost"

@@ -46,12 +46,17 @@ class MixedTable:
     lines: Sequence[int] = field(default=(), repr=False)
     """The line of its file, from 1, that each row was read in."""
 
+    places: Sequence[int] = field(default=(), repr=False)
+    """Which row of its files each is, from 1: those that were dropped are counted."""
+
     notes: tuple[Note, ...] = ()
     paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.lines:
             object.__setattr__(self, "lines", range(1, len(self) + 1))
+        if not self.places:
+            object.__setattr__(self, "places", range(1, len(self) + 1))
         if {len(cells) for cells in self.columns.values()} | {len(self.lines)} != {len(self)}:
             lengths = ", ".join(f"{name} {len(cells)}" for name, cells in self.columns.items())
             raise ValueError(f"there are {len(self.lines)} lines, but columns of other lengths: {lengths}")
@@ -78,7 +83,8 @@ class MixedTable:
         """The rows at these places, in this order; the notes stay with the whole."""
         chosen = list(indices)
         columns = {name: [cells[i] for i in chosen] for name, cells in self.columns.items()}
-        return replace(self, columns=columns, lines=[self.lines[i] for i in chosen], notes=())
+        lines, places = ([each[i] for i in chosen] for each in (self.lines, self.places))
+        return replace(self, columns=columns, lines=lines, places=places, notes=())
 
     def hashes(self) -> NDArray[np.uint64]:
         """64 bits of each row's cells: equal rows never stand on both sides of a split by them."""
@@ -93,7 +99,8 @@ def read_mixed_table(
     """Read a table: .csv, .tsv, .jsonl or .parquet; several of the same columns follow each other.
 
     The first row is a header unless one of its cells is a number; then columns are called 0, 1, 2 …  Quotes
-    around a cell are taken off.  Cells without a value (empty, NA, NaN, null, ?, -) are missing and counted.
+    around a cell are taken off.  Cells without a value (empty, NA, N/A, NaN, null, none, ?, -) are missing
+    and counted.
 
     Args:
         paths: what to read.
@@ -111,6 +118,8 @@ def read_mixed_table(
     tally = Tally()
     columns: dict[str, list[Cell]] = {}
     lines: list[int] = []
+    places: list[int] = []
+    seen = itertools.count(1)
     for path in given:
         file = TextFile(locate(path))
         names, rows = _rows(file, tally)
@@ -122,26 +131,29 @@ def read_mixed_table(
             theirs = ", ".join(names[place] for place in kept)
             raise ValueError(f"{file.name} has the columns {theirs}, but the first has {', '.join(columns)}")
         for number, cells in rows:
+            place = next(seen)
+            if cells is None:
+                continue
             lines.append(number)
+            places.append(place)
             for name, place in zip(columns, kept, strict=True):
                 columns[name].append(_cell(cells[place], name, f"{file.name}:{number}", tally))
     if not columns:
         raise ValueError(f"{', '.join(given)} has no column left: ignore fewer")
-    found = MixedTable(columns, lines, tally.notes(), tuple(given))
+    found = MixedTable(columns, lines, places, tally.notes(), tuple(given))
     if len(found) < minimum:
         raise ValueError(f"{', '.join(given)}: {len(found):,} rows, but at least {minimum:,} are needed")
     return found
 
 
-def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, Sequence[Any]]]]:
+def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, Sequence[Any] | None]]]:
+    """The columns, and each row with the line it begins at; None for one that is dropped."""
     if file.suffix == ".parquet":
         return _parquet(file)
     lines = Lines(file, tally)
     if file.suffix == ".jsonl":
-        objects = ((n, json_cells(line, f"{file.name}: line {n}")) for n, line in enumerate(lines, 1) if line)
-        first = next(objects, None)
-        names = list(first[1]) if first else []
-        every = itertools.chain([first] if first else [], objects)
+        every = [(n, json_cells(line, f"{file.name}: line {n}")) for n, line in enumerate(lines, 1) if line]
+        names = list(dict.fromkeys(name for _, cells in every for name in cells))
         return names, ((number, [cells.get(name) for name in names]) for number, cells in every)
     if file.suffix not in (".csv", ".tsv", ".txt"):
         raise ValueError(f"{file.name} is no table: give .csv, .tsv, .jsonl or .parquet")
@@ -149,6 +161,11 @@ def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, 
     number, cells = next(rows, (0, list[str]()))
     if not cells:
         raise ValueError(f"{file.name} holds no row")
+    if len(cells) == 1 and (apart := next((each for each in ";|\t" if each in cells[0]), None)):
+        raise ValueError(
+            f"{file.name} has one column, {shortened(cells[0])}: if {apart!r} stands between its cells, put "
+            f"{'commas' if file.suffix == '.csv' else 'tabs'} there"
+        )
     headless = any(_number(_unquoted(cell)) is not None for cell in cells)
     if headless:
         tally.add("first row", "first row holds numbers and was read as a row, not as a header", file.name)
@@ -162,11 +179,10 @@ def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, 
 
 def _even(
     rows: Iterator[tuple[int, list[str]]], width: int, name: str, tally: Tally
-) -> Iterator[tuple[int, Sequence[Any]]]:
+) -> Iterator[tuple[int, Sequence[Any] | None]]:
     for number, cells in rows:
-        if len(cells) == width:
-            yield number, cells
-        else:
+        yield number, cells if len(cells) == width else None
+        if len(cells) != width:
             what = f"rows with another number of cells than the first ({width}) were dropped"
             tally.add("ragged row", what, f"{name}:{number}: {len(cells)}")
 
@@ -193,7 +209,8 @@ def _cell(value: Any, column: str, where: str, tally: Tally) -> Cell:
         raise ValueError(f'{where}: column "{column}" holds {said}, but must hold one value')
     text = "" if value is None else _unquoted(str(value))
     if text.casefold() in MISSING:
-        tally.add(f"missing {column}", f'cells of "{column}" were empty', where)
+        said = f'{where}: "{text}"' if text else where
+        tally.add(f"missing {column}", f'cells of "{column}" hold no value', said)
         return None
     return text
 

@@ -25,6 +25,15 @@ LABEL_NAMES = ("label", "labels", "class", "category", "target", "fine_label")
 """Column names that say by themselves what a column holds, the likeliest first."""
 
 
+def is_picture_name(path: str) -> bool:
+    """Whether a path is called as a single picture is.
+
+    >>> is_picture_name("cat.PNG"), is_picture_name("photos"), is_picture_name("digits.npz")
+    (True, False, False)
+    """
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
 class Encoded(NamedTuple):
     """A picture as it is kept: not decoded yet."""
 

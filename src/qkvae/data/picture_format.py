@@ -37,18 +37,24 @@ class PictureFormat:
     beyond: bool = False
     """Whether the training pictures hold numbers below 0 or beyond white, which are then no parts of it."""
 
+    least: float = 0.0
+    most: float = 1.0
+    """The range of the training pictures' numbers, where white is 1, if it goes beyond that."""
+
     @classmethod
     def of(cls, train: Pictures) -> PictureFormat:
         """What the training part says."""
         means, deviations = channel_moments(train.values)
+        least, most = float(train.values.min()) / train.white, float(train.values.max()) / train.white
+        beyond = train.values.dtype != np.uint8 and (least < 0 or most > 1)
         return cls(
             train.size,
             train.channels,
             train.white,
             tuple(float(each) / train.white for each in means),
             tuple(float(each) / train.white or 1.0 for each in deviations),
-            train.values.dtype != np.uint8
-            and bool(train.values.min() < 0 or train.values.max() > train.white),
+            beyond,
+            *((least, most) if beyond else (0.0, 1.0)),
         )
 
     def fits(self, pictures: Pictures) -> None:
@@ -68,6 +74,11 @@ class PictureFormat:
     def shares(self, values: Tensor) -> Tensor:
         """Values as parts of white, in [0, 1] for pictures of whole numbers; float32."""
         return values.to(torch.float32) / self.white
+
+    def ranged(self, values: Tensor) -> Tensor:
+        """Values as parts of white, or of the range of the training pictures where that goes beyond."""
+        shares = self.shares(values)
+        return (shares - self.least) / (self.most - self.least) if self.beyond else shares
 
     def normalised(self, shares: Tensor) -> Tensor:
         """What a model reads, of parts of white: mean 0 and deviation 1 over the training pictures."""
@@ -96,7 +107,7 @@ class PictureFormat:
         True
         """
         known = set(cls.__dataclass_fields__)
-        saved = {"beyond": False} | saved  # which older runs do not tell
+        saved = {"beyond": False, "least": 0.0, "most": 1.0} | saved  # which older runs do not tell
         if set(saved) != known:
             raise ValueError(
                 f"saved format of pictures: {', '.join(sorted(set(saved) ^ known))} too few or many"
@@ -108,6 +119,8 @@ class PictureFormat:
             tuple(saved["mean"]),
             tuple(saved["std"]),
             saved["beyond"],
+            saved["least"],
+            saved["most"],
         )
 
 

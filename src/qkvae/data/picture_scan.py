@@ -64,9 +64,10 @@ class Scan:
         self._refuse_broken()
 
     def _encoded(self, tally: Tally) -> Iterator[Encoded]:
-        return itertools.chain.from_iterable(
-            encoded_pictures(path, self._wanted, tally) for path in self._paths
-        )
+        for path in self._paths:
+            within = f"{path.name}/" if len(self._paths) > 1 and not path.is_file() else ""
+            for each in encoded_pictures(path, self._wanted, tally):
+                yield each._replace(name=within + each.name)
 
     def _look(self, number: int, each: Encoded) -> None:
         try:

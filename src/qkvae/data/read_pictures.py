@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkvae.config.pictures import PictureReading
-from qkvae.data.amat import read_amat
+from qkvae.data.amat import SUFFIXES, read_amat
 from qkvae.data.archives import is_archive
 from qkvae.data.arrays import as_grids
 from qkvae.data.files import TextFile, locate
@@ -43,7 +43,7 @@ def read_pictures(
 
     Each of ``paths`` is a folder or archive (.zip, .tar, .tar.gz, .tar.xz) with one folder of pictures per
     class, a table (.csv, .tsv, .jsonl) of paths and labels, a .parquet with the pictures or their paths, an
-    idx file (its labels beside it by MNIST's names), an .npz, an .npy or an .amat; all arrays but .npz may be
+    idx file (its labels beside it by MNIST's names), an .npz, .npy, .amat or .mat; all arrays but .npz may be
     two paths, pictures and labels.  A path that does not exist as given is looked for under the folder
     ``QKVAE_DATA``.  Videos and signals are arrays (signals in tables: `data.signals`).
 
@@ -140,7 +140,7 @@ def to_white(pictures: Pictures, like: PictureFormat) -> Pictures:
 def _is_array(path: Path) -> bool:
     if path.is_dir() or is_archive(path) or TextFile(path).suffix in TABLES:
         return False
-    return path.suffix.lower() in (".npz", ".npy", ".amat") or is_idx(TextFile(path))
+    return path.suffix.lower() in (".npz", ".npy", *SUFFIXES) or is_idx(TextFile(path))
 
 
 def _read_arrays(
@@ -158,7 +158,7 @@ def _read_arrays(
         if path.suffix.lower() == ".npz":
             array, told = read_npz(path, settings.picture, settings.label, labelled, tally)
         else:
-            array, told = _array(path), None
+            array, told = _array(path, settings.picture), None
             if array.ndim <= 1:
                 raise ValueError(
                     f"{path.name} holds {array.size:,} numbers in one row: give pictures first, then labels"
@@ -179,14 +179,11 @@ def _read_arrays(
     return found
 
 
-def _array(path: Path) -> NDArray[Any]:
-    match path.suffix.lower():
-        case ".npy":
-            return read_npy(TextFile(path))
-        case ".amat":
-            return read_amat(path)
-        case _:
-            return read_idx(TextFile(path))
+def _array(path: Path, key: str | None = None) -> NDArray[Any]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return read_npy(TextFile(path))
+    return read_amat(path, key) if suffix in SUFFIXES else read_idx(TextFile(path))
 
 
 def _labels_next(path: Path) -> NDArray[Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,9 +11,15 @@ from numpy.typing import NDArray
 
 from qkvae.data.mixed_table import MixedTable, counted, is_numeric, numbers, shown
 from qkvae.data.pairs import Note
+from qkvae.data.tables import shortened
 
 MOST_CATEGORIES = 50
 """A column with more different values that are no numbers is refused: it names rows and tells no kind."""
+
+_MISTYPED = 0.9  # part of a column's cells, of more than …
+_NUMBERS = 10  # different numbers, from which those that are none are mistyped
+_CHANGES = 1e-12  # part of the largest number; what changes by less is constant but for rounding
+_FARTHEST = 1e15  # deviations from the mean: the square of more is no number in fp32
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class TableScaling:
         Columns with one value, or none, are left out; a note names them.
 
         Raises:
-            ValueError: an infinite number, no column that changes, or one with nearly as many names as rows.
+            ValueError: an infinite number, no column that changes, one of numbers but for a few cells, or one
+                with nearly as many names as rows.
         """
         columns: list[Column] = []
         constant: list[str] = []
@@ -78,12 +86,17 @@ class TableScaling:
             if len(counts) < 2:
                 constant.append(name)
             elif is_numeric(cells):
-                values = numbers(train, name)
-                mean, std = float(np.nanmean(values)), float(np.nanstd(values))
+                mean, std = _moments(numbers(train, name))
                 if std > 0:
                     columns.append(Column(name, "number", mean, std))
                 else:  # 1 and 1.0
                     constant.append(name)
+            elif (mistyped := _mistyped(counts)) is not None:
+                place = cells.index(mistyped)
+                raise ValueError(
+                    f'{train.where(place)}: "{shortened(mistyped)}" in column "{name}" is no number, as '
+                    "nearly all others are: mend it, empty it, or ignore the column"
+                )
             elif len(counts) > MOST_CATEGORIES:
                 raise ValueError(
                     f'column "{name}" has {len(counts):,} different values that are no numbers, more than '
@@ -127,7 +140,8 @@ class TableScaling:
         for place, column in enumerate(self.numeric):
             values = numbers(table, column.name)
             known[:, place] = ~np.isnan(values)
-            scaled[:, place] = np.where(known[:, place], (values - column.mean) / column.std, 0)
+            told = np.where(known[:, place], (values - column.mean) / column.std, 0)
+            scaled[:, place] = told.clip(-_FARTHEST, _FARTHEST)
         codes = np.full((rows, len(self.categorical)), -1, np.int64)
         notes: list[Note] = []
         for place, column in enumerate(self.categorical):
@@ -176,3 +190,17 @@ class TableScaling:
             return cls(tuple(made), tuple(saved["constant"]))
         except (KeyError, TypeError) as error:
             raise ValueError(f"a saved scaling of a table is damaged: {error}") from error
+
+
+def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard deviation, 0 where nothing but rounding changes; NaN is missing."""
+    largest = float(np.nanmax(np.abs(values))) or 1.0  # the square of a large number may be infinite
+    mean, std = float(np.nanmean(values / largest)), float(np.nanstd(values / largest))
+    return mean * largest, std * largest if std > _CHANGES else 0.0
+
+
+def _mistyped(counts: Counter[str]) -> str | None:
+    """A value that is no number in a column where nearly all are, and are many."""
+    none = [value for value in counts if not is_numeric([value])]
+    share = 1 - sum(counts[value] for value in none) / counts.total()
+    return none[0] if share >= _MISTYPED and len(counts) - len(none) > _NUMBERS else None

@@ -26,8 +26,7 @@ Canvas = NDArray[np.uint8]
 def grid(pictures: Float[Tensor, "count channels height width"], columns: int | None = None) -> Canvas:
     """Pictures in rows of so many, a square if not given; small ones are enlarged.
 
-    Raises:
-        ValueError: they have neither 1 nor 3 channels.
+    One channel is shown as grey, three as red, green and blue; of two the first, of more the first three.
 
     >>> grid(torch.zeros(4, 1, 28, 28)).shape
     (114, 114, 3)
@@ -83,9 +82,7 @@ def as_image(canvas: Canvas, title: str) -> Markup:
 
 def _tiles(pictures: Tensor, smallest: int) -> NDArray[np.uint8]:
     """[count, height, width, 3], the longer side at least so long."""
-    channels = pictures.shape[1]
-    if channels not in (1, 3):
-        raise ValueError(f"the data have {channels} channels: only 1 (grey) or 3 (colour) can be shown")
+    pictures = pictures[:, :3] if pictures.shape[1] >= 3 else pictures[:, :1]
     shown = (pictures.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
     shown = shown.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     factor = max(1, math.ceil(smallest / max(shown.shape[1:3])))

@@ -79,7 +79,7 @@ def report(facts: ReportFacts) -> str:
     )
 
 
-_COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs", "pictures", "signals", "clips")
+_COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs", "pictures", "signals", "clips", "rows")
 """What trainings learn from."""
 
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (

@@ -14,7 +14,7 @@ from qkvae.nn.precise import precise
 ACTIVE = 0.01
 """A latent is active if its mean varies by more than this: Burda et al. 2016, arXiv:1509.00519."""
 
-_CHUNK = 256  # data compared with all posteriors at a time
+_CHUNK = 64  # data compared with all posteriors at a time
 
 
 def active_units(mu: Float[Tensor, "data latent"]) -> Bool[Tensor, " latent"]:

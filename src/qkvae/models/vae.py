@@ -20,6 +20,7 @@ from qkvae.nn.patch_net import PatchDecoderNet, PatchEncoder
 from qkvae.nn.taps import Tap
 
 _ROWS = 512  # data told at a time when many are drawn
+_FARTHEST = 30.0  # deviations from the mean beyond which the encoder sees no difference
 
 
 class VAE(nn.Module):
@@ -64,8 +65,10 @@ class VAE(nn.Module):
     def features(
         self, x: Float[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None = None
     ) -> Float[Tensor, "b features"]:
-        """What the posterior reads; numbers that are missing are read as 0, their mean."""
-        x = x.nan_to_num() if self.settings.likelihood == "mixed" else x
+        """What the posterior reads: of rows of a table, missing numbers as 0, their mean, and those far from
+        it as less far, lest a strange row has no finite posterior.  `log_likelihood` is told the row."""
+        if self.settings.likelihood == "mixed":
+            x = x.nan_to_num().clamp(-_FARTHEST, _FARTHEST)
         return self._with_label(self.encoder(x), labels)
 
     def decode(

@@ -17,7 +17,8 @@ class Mixed(Likelihood):
     each of its values.
 
     A row is [b, numbers + values of all categories]: a category is a one-hot vector.  NaN is a number that
-    is missing, or every value of a category that is; it adds nothing to ln p(x).
+    is missing, or every value of a category that is; it adds nothing to ln p(x).  The last value of a
+    category stands for all that training has not seen, and is never drawn.
 
     >>> mixed, nan = Mixed(1, (2,)), float("nan")
     >>> mixed.log_prob(torch.tensor([[nan, 1.0, 0.0], [0.0, nan, nan]]), torch.zeros(2, 3)).exp().detach()
@@ -45,7 +46,7 @@ class Mixed(Likelihood):
         numbers, *categories = told.float().split_with_sizes(self.widths, -1)
         drawn = [self.numbers.draw(numbers, generator)]
         for each in categories:
-            p = torch.softmax(each, -1).flatten(0, -2)
+            p = torch.softmax(each[..., :-1], -1).flatten(0, -2)
             value = torch.multinomial(p, 1, generator=generator).view(each.shape[:-1])
             drawn.append(F.one_hot(value, each.shape[-1]).float())
         return torch.cat(drawn, -1)

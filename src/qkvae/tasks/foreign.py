@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qkvae.config import TASKS, Classes, Encoder, GridFamily, MaskedImage, Vision, nearest
+from qkvae.config import TASKS, Classes, Encoder, Family, GridFamily, MaskedImage, Vision, nearest
 from qkvae.data.labels import Labels
 from qkvae.interop import huggingface
 from qkvae.run import CARD, Run
@@ -107,7 +107,10 @@ def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str
     opened, out = Run.open(run), Path(out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: give another folder")
-    model, config = find_answerer(opened).model, opened.config
+    config = opened.config
+    if not isinstance(config.model, Family | GridFamily):
+        raise ValueError(f"a run of {opened.task} cannot be exported: {to} knows no such models")
+    model = find_answerer(opened).model
     keep: dict[str, Any] = {}
     if "labels" in opened.passport and (labels := Labels.from_dict(opened.passport["labels"])).names:
         keep = huggingface.labelled(labels.names)

@@ -27,8 +27,8 @@ class LatentData:
     """Where the data are: pictures, rows of numbers and categories, or texts."""
 
     paths: tuple[str, ...] = ()
-    """Folders or archives of pictures, idx, .npz, .npy, .amat, a table (.csv .tsv .jsonl .parquet) of numbers
-    and categories, or text by lines; embedded data if none."""
+    """Folders or archives of pictures, idx, .npz, .npy, .amat, .mat, a table (.csv .tsv .jsonl .parquet) of
+    numbers and categories, or text by lines; embedded data if none."""
 
     valid: tuple[str, ...] = ()
     """Likewise, to validate on; a part split off by hash if none."""
@@ -120,6 +120,9 @@ class Inference:
         checks.at_least(self, 0, "beta", "free_nats")
         checks.above_zero(self, "beta_epochs")
         checks.in_effect(self, "beta_epochs", "beta_schedule", "linear", "cyclical")
+        if not self.beta and (self.free_nats or self.beta_schedule != "constant"):
+            idle = "free_nats" if self.free_nats else "beta_schedule"
+            raise ValueError(f"{idle} {getattr(self, idle)} has no effect with beta 0: leave it out")
         if self.bound == "iwae":
             changed = [
                 name for name in ("beta", "free_nats") if getattr(self, name) != getattr(type(self), name)
@@ -239,6 +242,11 @@ class Vae:
     """How the trained run measures data."""
 
     def __post_init__(self) -> None:
+        if self.learning.free_nats and isinstance(self.model, VAE) and self.model.prior == "vamp":
+            raise ValueError(
+                f"free_nats is {self.learning.free_nats} and prior is vamp, whose KL is one number for all "
+                "latents and not one for each: leave free_nats out"
+            )
         if self.learning.free_nats_or_default and self.training.accumulate > 1:
             raise ValueError(
                 f"free_nats is {self.learning.free_nats} and accumulate is {self.training.accumulate}, but "

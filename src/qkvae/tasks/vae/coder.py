@@ -11,8 +11,11 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from qkvae.config import Telling, Vae
+from qkvae.config.names import nearest
 from qkvae.data.documents import Documents
 from qkvae.data.labels import Labels
+from qkvae.data.picture_files import is_picture_name
+from qkvae.data.pictures import Pictures
 from qkvae.models import VAE, TextVAE
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
@@ -86,18 +89,52 @@ class Coder:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def read(self, inputs: Iterable[str], ignore: tuple[str, ...] = ()) -> Part_:
+    def read(self, inputs: Iterable[str], ignore: tuple[str, ...] = (), like: str | None = None) -> Part_:
         """The data that were typed: texts as they are, or what these paths hold, as training read its own.
 
+        Args:
+            inputs: texts or paths.
+            ignore: columns of a table that are left out.
+            like: the label of all of them, for a model that is told labels; read beside them if not given.
+
         Raises:
-            ValueError: they are not such as the run was trained on.
+            ValueError: they are not such as the run was trained on; a label that the run does not know.
         """
+        inputs = list(inputs)
+        if like is not None:
+            self.label(like)
+        elif self.labels is not None and (bare := next(filter(is_picture_name, inputs), None)) is not None:
+            raise ValueError(
+                f"{bare} says no label, which this run is told of each picture: add --like LABEL (such as "
+                f"{self.labels.names[0]}), or give a folder that holds a folder for each label"
+            )
         if isinstance(self.form, TextForm):
             if ignore:
                 raise ValueError(f"ignore {' '.join(ignore)} has no effect on texts: leave it out")
-            return Documents(list(inputs))
+            return Documents(inputs)
+        part = self._examples(inputs, ignore, labelled=self.labels is not None and like is None)
+        if like is None:
+            return part
+        return replace(cast("Pictures", part), labels=[like] * len(part))
+
+    def _examples(self, paths: list[str], ignore: tuple[str, ...], labelled: bool) -> Part_:
+        """What these paths hold."""
         data = replace(self.config.data, ignore=ignore)
-        return read_part(data, list(inputs), self.form, minimum=1)
+        if not labelled:
+            data = replace(data, condition="none", pictures=replace(data.pictures, label=None))
+        return read_part(data, paths, self.form, minimum=1)
+
+    def label(self, name: str) -> int:
+        """The place of a label among those that the model was told.
+
+        Raises:
+            ValueError: the run knows no such label, or was told none.
+        """
+        if self.labels is None:
+            raise ValueError(f"like {name} has no effect on a run that was told no labels: leave it out")
+        if name not in self.labels.names:
+            raise ValueError(f"like {name}: the run knows no such label, {nearest(name, self.labels.names)}")
+        return self.labels.names.index(name)
 
     def numbers(self, part: Part_) -> Shaped[Tensor, "count *shape"]:
         """The data as the model reads and tells them.
@@ -186,7 +223,11 @@ class Coder:
             scores_of = cast("list[float]", self.scores(part, samples).tolist())
             for place, score in enumerate(scores_of):
                 name = f"{path}:{self.form.where(part, place)}" if len(part) > 1 else path
-                yield Answer(name, score, self.threshold is not None and score > self.threshold)
+                yield Answer(name, score, bool(self.is_strange(score)))
+
+    def is_strange(self, score: float) -> bool | None:
+        """Whether a score is more than nearly all training data have; None if that is not known."""
+        return None if self.threshold is None else not score <= self.threshold
 
     def lines(self, answer: Answer, number: int, settings: Telling | None = None) -> list[str]:
         """One line: which datum, its score, and whether it is strange."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qkvae.config import VAE, LatentData, TextVAE
 from qkvae.config.pictures import PictureReading
+from qkvae.data import amat
 from qkvae.data.binarize import binarized
 from qkvae.data.default_pictures import default_pictures
 from qkvae.data.documents import Documents, read_documents
@@ -27,7 +28,7 @@ from qkvae.data.splits import chosen_by_hash, source_hashes
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.models.vae import make_likelihood
 from qkvae.tasks.corpus import FEWEST, Corpus, Tell, parts
-from qkvae.tasks.vae.forms import Form, PictureForm, TableForm, form_of
+from qkvae.tasks.vae.forms import Form, PictureForm, form_of
 
 Part_ = Pictures | MixedTable | Documents
 """Pictures, rows of a table, or texts."""
@@ -56,10 +57,10 @@ class LatentCorpus(Corpus[Any]):
     @property
     def notes(self) -> list[str]:
         """What was handled while the files were read and made numbers."""
-        decided = self.form.scaling.notes if isinstance(self.form, TableForm) else ()
+        decided = self.form.decided
         unseen = self.form.notes(self.valid)
         labels = () if self.labels is None else self.labels.notes
-        return [*super().notes, *map(str, (*decided, *unseen, *labels))]
+        return [*super().notes, *decided, *map(str, (*unseen, *labels))]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -141,7 +142,9 @@ def _noun(data: LatentData, paths: Sequence[str]) -> str:
     located = [locate(path) for path in paths]
     if data.pictures.picture is None and all(map(_is_table, located)):
         return "row"
-    texts = [path for path in located if not _is_table(path) and path.suffix != ".amat" and is_text(path)]
+    texts = [
+        path for path in located if not _is_table(path) and path.suffix not in amat.SUFFIXES and is_text(path)
+    ]
     if texts and len(texts) < len(located):
         other = next(path for path in located if path not in texts)
         raise ValueError(f"{texts[0].name} is text and {other.name} is not: give data of one kind")

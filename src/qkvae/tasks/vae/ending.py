@@ -19,7 +19,7 @@ from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.reading import evenly
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Encoded, told_numbers
-from qkvae.tasks.vae.drawing import interpolated, plane, reconstructed, telling, traversed
+from qkvae.tasks.vae.drawing import REACH, interpolated, plane, reconstructed, telling, traversed
 from qkvae.tasks.vae.evaluate import figures
 from qkvae.tasks.vae.forms import TableForm
 from qkvae.tasks.vae.measure import kl_per_dimension, posterior_means, scores
@@ -36,7 +36,9 @@ _PAIRS = 16  # reconstructions
 _MAPPED = 400  # data on the map
 _LATENTS = 8  # rows of traversals
 _STEPS = 11
+_ENDS = 5  # pictures with ways between them
 _ROWS = 12  # rows of a table that are shown
+_CHANGED = 3  # latents whose changes of a row are shown
 _EXAMPLES = {"picture": "picture.png", "row": "new.csv", "text": "A sentence."}
 _LIMITS = (
     "It knows data like those it was trained on, and tells of any other as if they were such data.",
@@ -93,9 +95,14 @@ def _sections(coder: Coder, encoded: Encoded) -> list[Section]:
     means = posterior_means(coder.model, x, labels)
     kl = kl_per_dimension(coder.model, x, labels)
     if isinstance(encoded.form, TextForm):
-        return [*text_sections(coder, encoded.form, x), use_of_latents(kl)]
+        return [*text_sections(coder, encoded.form, x), _map(coder, x, means), use_of_latents(kl)]
     if isinstance(encoded.form, TableForm):
-        return [_drawn_rows(coder, encoded.form, x), _map_of_rows(coder, x, means), use_of_latents(kl)]
+        return [
+            _drawn_rows(coder, encoded.form, x),
+            _map(coder, x, means),
+            _changed_rows(coder, encoded.form, x),
+            use_of_latents(kl),
+        ]
     shown = encoded.form.numbers(encoded.valid[rows])
     return [
         *_pictures(coder, shown, x, labels, means),
@@ -113,9 +120,7 @@ def _pictures(coder: Coder, shown: Tensor, x: Tensor, labels: Tensor | None, mea
     both = torch.cat([x[:pairs], reconstructed(model, x[:pairs], first)])
     which = telling(model, x, labels, _LATENTS)
     moved = traversed(model, x[:1], None if labels is None else labels[:1], which, _STEPS)
-    ends = min(5, len(x))
-    ways = interpolated(model, x[:ends], None if labels is None else labels[:ends], _STEPS)
-    return [
+    sections = [
         _pictured("Drawn anew", "What the model expects of latents drawn from its prior.", grid(drawn, 16)),
         _pictured(
             "Reconstructions",
@@ -134,12 +139,13 @@ def _pictures(coder: Coder, shown: Tensor, x: Tensor, labels: Tensor | None, mea
             "moved from -3 to 3.",
             grid(moved.flatten(0, 1), _STEPS),
         ),
-        _pictured(
-            "From one to another",
-            "The straight way between the latents of validation pictures.",
-            grid(ways.flatten(0, 1), _STEPS),
-        ),
     ]
+    if len(x) > 1:
+        ends = None if labels is None else labels[:_ENDS]
+        ways = interpolated(model, x[:_ENDS], ends, _STEPS).flatten(0, 1)
+        note = "The straight way between the latents of validation pictures."
+        sections.append(_pictured("From one to another", note, grid(ways, _STEPS)))
+    return sections
 
 
 def _pictured(title: str, note: str, canvas: Any) -> Section:
@@ -167,8 +173,29 @@ def _drawn_rows(coder: Coder, form: TableForm, x: Tensor) -> Section:
     )
 
 
-def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
-    """Where rows lie, the strange ones apart."""
+def _changed_rows(coder: Coder, form: TableForm, x: Tensor) -> Section:
+    """What each of some latents changes in a row."""
+    which = telling(coder.model, x, None, _CHANGED)
+    moved = traversed(coder.model, x[:1], None, which, _STEPS)
+    at = [f"{place:.1f}" for place in _floats(torch.linspace(-REACH, REACH, _STEPS))]
+    names = [column.name for column in form.scaling.columns]
+    return Section(
+        title="What single latents mean",
+        note="One row, in which one of the latents that tell most is moved from -3 to 3.",
+        tables=[
+            Table(
+                title=f"Latent {latent}",
+                headings=("at", *names),
+                rows=[(place, *row) for place, row in zip(at, form.cells(rows), strict=True)],
+            )
+            for latent, rows in zip(which, moved, strict=True)
+        ],
+    )
+
+
+def _map(coder: Coder, x: Tensor, means: Tensor) -> Section:
+    """Where rows or texts lie, the strange ones apart."""
+    noun = coder.form.noun
     at = plane(means)
     strange = scores(coder.model, x, None, coder.generation.samples_or_default) > (coder.threshold or 0.0)
     series = [
@@ -176,12 +203,12 @@ def _map_of_rows(coder: Coder, x: Tensor, means: Tensor) -> Section:
         for name, which in (("usual", ~strange), ("strange", strange))
     ]
     drawing = line_chart(
-        series, title="Latents of rows", x_label="first direction", y_label="second direction"
+        series, title=f"Latents of {noun}s", x_label="first direction", y_label="second direction"
     )
     return Section(
         title="The map of the latents",
-        note="Rows of the validation part in the two directions in which their latents vary most; strange "
-        "are those above the threshold.",
+        note=f"The {noun}s of the validation part in the two directions in which their latents vary most; "
+        "strange are those above the threshold.",
         pictures=[Picture(drawing=Markup(drawing))],
     )
 

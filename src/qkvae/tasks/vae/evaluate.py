@@ -7,20 +7,21 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from qkvae import metrics
 from qkvae.config import VAE, TextVAE
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.forms import TableForm
-from qkvae.tasks.vae.measure import bound_figures, kl_per_dimension
+from qkvae.tasks.vae.measure import bound_figures, kl_per_dimension, shared_information
 from qkvae.tasks.vae.text_form import TextForm
 
 _DENSITY = "densities of numbers"
 
 
 def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
-    """−ln p(x) by importance sampling, both terms of the ELBO, active latents and the KL of each; of texts an
+    """−ln p(x) by importance sampling, both terms of the ELBO, active latents and what they tell; of texts an
     upper bound of the perplexity of a token, which follows from −ln p.
 
     Numbers under a Bernoulli are drawn as 0 or 1 as in training, once and for all.
@@ -30,8 +31,7 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
     """
     x, labels = coder.numbers(part), coder.classes(part)
     nll = -coder.log_p(x, labels, samples)
-    found = bound_figures(coder.model, x, labels, 1)
-    kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
+    found = bound_figures(coder.model, x, labels)
     own: dict[str, Any] = {"nll": float(nll.mean())}
     if isinstance(coder.form, TextForm):
         tokens = int((x >= 0).sum())
@@ -45,10 +45,22 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
         **{name: found[name] for name in ("elbo", "distortion", "kl")},
         "active_units": int(found["active_units"]),
         "latents": coder.model.settings.latent,
-        "kl_per_dimension": [round(each, 4) for each in kl],
+        **told_of_latents(coder, x, labels),
         "samples": samples,
         f"{coder.form.noun}s": len(part),
     }
+
+
+def told_of_latents(coder: Coder, x: Tensor, labels: Tensor | None) -> dict[str, Any]:
+    """The KL of each latent, where it is known latent by latent, and of one level, which latents no other
+    stands above, the mutual information of latents and data."""
+    latent, found = coder.model.settings.latent, dict[str, Any]()
+    kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
+    if len(kl) == latent:
+        found["kl_per_dimension"] = [round(each, 4) for each in kl]
+    if len(coder.model.posterior.latents) == 1:
+        found["mutual_information"] = shared_information(coder.model, x, labels)
+    return found
 
 
 def compare(first: Coder, second: Coder, part: Part_, samples: int = 1000) -> dict[str, Any]:

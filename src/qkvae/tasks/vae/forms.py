@@ -48,8 +48,8 @@ class PictureForm:
         return torch.from_numpy(np.require(part.values, requirements=["C", "W"]))
 
     def numbers(self, stored: Shaped[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
-        """What a model reads: parts of white."""
-        return self.format.shares(stored)
+        """What a model reads: parts of white, or of the range of the training pictures."""
+        return self.format.ranged(stored)
 
     def filled(self, model: VAE, train: Any) -> VAE:
         """The model's settings for such pictures.
@@ -68,6 +68,14 @@ class PictureForm:
     def notes(self, part: Any) -> list[Note]:
         """What was handled when these pictures were made numbers."""
         return []
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """What the training pictures decided."""
+        if not self.format.beyond:
+            return ()
+        least, most = (each * self.format.white for each in (self.format.least, self.format.most))
+        return (f"numbers from {least:.6g} to {most:.6g} are read as parts of that range, from 0 to 1",)
 
     def where(self, part: Any, place: int) -> str:
         """Which datum it is, for a line of results."""
@@ -133,9 +141,14 @@ class TableForm:
         said = [Note("columns", len(more), "columns were not trained on and are not read", more[:3])]
         return [*self.scaling.scale(part).notes, *(said if more else [])]
 
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """What the training rows decided."""
+        return tuple(map(str, self.scaling.notes))
+
     def where(self, part: Any, place: int) -> str:
-        """Which datum it is, for a line of results: rows are counted from 1."""
-        return str(place + 1)
+        """Which datum it is, for a line of results: which row of the data that were given, from 1."""
+        return str(part.places[place])
 
     def cells(self, numbers: Float[Tensor, "count *shape"]) -> list[list[str]]:
         """Rows as they would stand in the table, in its columns and units."""

@@ -9,12 +9,15 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from qkvae.losses.bounds import importance_weighted, log_likelihood, log_weights, terms
-from qkvae.metrics.latents import Rates, active_units
+from qkvae.metrics.latents import Rates, active_units, mutual_information
 from qkvae.models import VAE, TextVAE
+from qkvae.nn.gaussian import Gaussian
 from qkvae.nn.precise import precise
+from qkvae.tasks.reading import evenly
 
 _ROWS = 500  # data judged side by side
 _TOGETHER = 4096  # data times draws that are told at once
+_COMPARED = 2_000  # data each of which is compared with all others
 
 
 def pieces(
@@ -29,11 +32,17 @@ def pieces(
 
 @torch.no_grad()
 def bound_figures(
-    model: VAE | TextVAE, x: Shaped[Tensor, "count *shape"], labels: Int[Tensor, " count"] | None, draws: int
+    model: VAE | TextVAE,
+    x: Shaped[Tensor, "count *shape"],
+    labels: Int[Tensor, " count"] | None,
+    draws: int = 1,
+    beta: float = 1.0,
+    free: float = 0.0,
 ) -> dict[str, float]:
-    """The negative bound of so many draws, both terms of the ELBO (in nats per datum) and active latents.
+    """What is minimised, both terms of the ELBO (in nats per datum) and active latents.
 
-    The ε are the same at every call.
+    Of several draws the first is the negative importance-weighted bound, of one the distortion and β Σ
+    max(λ, KL of a latent), as in `negative_elbo`.  The ε are the same at every call.
     """
     generator = torch.Generator().manual_seed(0)
     rates, means, loss = Rates(), list[Tensor](), 0.0
@@ -44,10 +53,10 @@ def bound_figures(
         if draws > 1:
             loss -= float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=precise(some)))
         means.append(posterior_means(model, some, told).cpu())
-    elbo = rates.elbo
+    weighed = rates.distortion + beta * float(rates.kl.clamp_min(free).sum())
     return {
-        "valid_loss": loss / len(x) if draws > 1 else -elbo,
-        "elbo": elbo,
+        "valid_loss": loss / len(x) if draws > 1 else weighed,
+        "elbo": rates.elbo,
         "distortion": rates.distortion,
         "kl": rates.rate,
         "active_units": float(active_units(torch.cat(means)).sum()),
@@ -72,6 +81,21 @@ def kl_per_dimension(model: VAE | TextVAE, x: Tensor, labels: Tensor | None) -> 
         found = terms(model, some, eps, told)
         rates.add(found.log_likelihood, found.kl)
     return rates.kl
+
+
+@torch.no_grad()
+def shared_information(model: VAE | TextVAE, x: Tensor, labels: Tensor | None) -> float:
+    """`mutual_information` of latents and data, on some data evenly spread where they are many."""
+    rows = torch.from_numpy(evenly(len(x), _COMPARED))
+    labels = None if labels is None else labels[rows]
+    generator, drawn, found = torch.Generator().manual_seed(0), list[Tensor](), list[Gaussian]()
+    for some, told in pieces(model, x[rows], labels):
+        eps = torch.randn(1, len(some), model.settings.latent, generator=generator).to(some.device)
+        z, q = model.posterior.draw(model.features(some, told), eps)
+        drawn.append(z)
+        found.append(q)
+    q = Gaussian(*(torch.cat(part) for part in zip(*found, strict=True)))
+    return float(mutual_information(q, torch.cat(drawn, 1)))
 
 
 @torch.no_grad()

@@ -139,14 +139,17 @@ class VaeObjective(LatentObjective):
         return Loss(total, -found.elbo.detach().sum(), len(x))
 
     def validate(self) -> dict[str, float]:
-        """The bound that is trained, both terms of the ELBO and the active latents, on validation data: on
-        all of them, or where they are many on some evenly spread; drawn as 0 or 1 once and for all."""
-        draws = self.learning.draws if self.learning.bound == "iwae" else 1
-        return bound_figures(self.vae, self.watched, self.watched_labels, draws)
+        """What is trained, with the whole weight of the KL, both terms of the ELBO and the active latents, on
+        validation data: on all of them, or where they are many on some evenly spread; drawn as 0 or 1 once
+        and for all."""
+        learning = self.learning
+        draws = learning.draws if learning.bound == "iwae" else 1
+        weighed = (learning.beta, learning.free_nats_or_default)
+        return bound_figures(self.vae, self.watched, self.watched_labels, draws, *weighed)
 
     def advice(self, figures: dict[str, float]) -> str | None:
         """What a person should do about what was found, said once; nothing of a run that is well."""
-        told = None if self.warned else advised(figures, self.config)
+        told = None if self.warned else advised(figures, self.config, len(self.watched))
         self.warned = told is not None or self.warned
         return told
 

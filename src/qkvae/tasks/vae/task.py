@@ -54,6 +54,9 @@ def _filled(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None) -> V
     model = form.filled(config.model, corpus.train)
     classes = 0 if corpus.labels is None else len(corpus.labels.names)
     config = replace(config, model=replace(model, classes=classes))
+    if config.learning.binarize != "dynamic" and model.told.likelihood_or_default != "bernoulli":
+        asked = config.learning.binarize
+        raise ValueError(f"binarize {asked} has no effect with likelihood {model.likelihood}: leave it out")
     if isinstance(form, TableForm):
         return config
     size = "x".join(map(str, form.format.size))
@@ -97,7 +100,7 @@ def _doubts(train: Part_, valid: Part_ | None, data: LatentData) -> Report:
         case MixedTable():
             return check_rows(train, held_out)
         case Documents():
-            return check_documents(train, held_out)
+            return check_documents(train, held_out, TextVAE().max_length, whole=True)
         case _:
             return check_pictures(train, held_out)
 

@@ -75,6 +75,11 @@ class TextForm:
             return model
         return replace(model, vocab=len(self.tokenizer), marks=self.tokenizer.marks)
 
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """What the training texts decided beside their vocabulary."""
+        return ()
+
     def notes(self, part: Any) -> list[Note]:
         """How many texts are cut."""
         if self.tokenizer is None:

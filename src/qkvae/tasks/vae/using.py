@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from qkvae.config.latent_uses import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
-from qkvae.config.names import many, nearest
+from qkvae.config.names import many
 from qkvae.inspect.mosaic import grid, png
 from qkvae.run import Run
 from qkvae.run.atomic import replacing
@@ -53,13 +53,18 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
     """Each datum, and below it what its latents keep."""
     coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
-    part = _inputs(coder, groups, 1, output)
+    part = _inputs(coder, groups, 1, output, asked.like)
     x, labels = coder.numbers(part), coder.classes(part)
+    kept = together(
+        [
+            coder.reconstructed(x[rows], None if labels is None else labels[rows])
+            for rows in (slice(begin, begin + _ROWS) for begin in range(0, len(x), _ROWS))
+        ]
+    )
     if isinstance(coder.form, TextForm):
-        kept = [coder.reconstructed(some, None) for some in torch.split(x, _ROWS)]
-        _tell(coder.form, together(kept), output, coder.form.texts(x))
+        _tell(coder.form, kept, output, coder.form.texts(x))
         return
-    both = torch.stack([x, coder.reconstructed(x, labels)], 1)
+    both = torch.stack([x, kept], 1)
     if isinstance(coder.form, TableForm):
         _show(coder, both.flatten(0, 1), None, asked.png, output)
         return
@@ -76,7 +81,7 @@ def interpolate(run: Run, asked: Interpolating, groups: Iterable[list[str]], out
     """The way through the latents from each datum to the next."""
     coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
-    part = _inputs(coder, groups, 2, output)
+    part = _inputs(coder, groups, 2, output, asked.like)
     ways = interpolated(coder.model, coder.numbers(part), coder.classes(part), asked.count_or_default)
     _show(coder, ways.flatten(0, 1), asked.count_or_default, asked.png, output)
 
@@ -85,7 +90,10 @@ def traverse(run: Run, asked: Traversing, groups: Iterable[list[str]], output: O
     """Each of the latents that tell most of a datum, moved from -3 to 3."""
     coder = cast("Coder", find_answerer(run))
     _refuse_png(coder, asked.png, output)
-    part = _inputs(coder, groups, 1, output).select([0])
+    part = _inputs(coder, groups, 1, output, asked.like)
+    if len(part) > 1:
+        output.say(f"of {many(len(part), coder.form.noun)} the first alone is shown")
+        part = part.select([0])
     x, labels = coder.numbers(part), coder.classes(part)
     which = telling(coder.model, x, labels, min(_LATENTS, coder.model.settings.latent))
     moved = traversed(coder.model, x, labels, which, asked.count_or_default)
@@ -98,7 +106,7 @@ def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Outpu
     out = None if asked.out is None else Path(asked.out)
     refuse_output(out, SUFFIXES, "vector", output)
     coder = cast("Coder", find_answerer(run))
-    part = _inputs(coder, groups, 1, output)
+    part = _inputs(coder, groups, 1, output, asked.like)
     x, labels = coder.numbers(part), coder.classes(part)
     found: list[Tensor] = []
     for begin in range(0, len(x), _ROWS):
@@ -115,26 +123,29 @@ def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Outpu
 def score(run: Run, asked: Scoring, groups: Iterable[list[str]], output: Output) -> None:
     """A line of row and score for every datum; above the threshold, which is told, it is strange."""
     coder = cast("Coder", find_answerer(run))
-    part = _inputs(coder, groups, 1, output, asked.ignore)
+    part = _inputs(coder, groups, 1, output, asked.like, asked.ignore)
     scores = coder.scores(part, asked.samples)
-    threshold = coder.threshold
     if not output.json:
         output.put("row,score")
     values = cast("list[float]", scores.tolist())
     for place, value in enumerate(values):
         where = coder.form.where(part, place)
         if output.json:
-            strange = None if threshold is None else value > threshold
-            output.record({"row": where, "score": value, "strange": strange})
+            output.record({"row": where, "score": value, "strange": coder.is_strange(value)})
         else:
             output.put(f"{_cell(where)},{value:.6g}")
     if told := coder.said_of_threshold():
-        above = int((scores > (threshold or 0.0)).sum())
-        output.say(f"{told}; here {above:,} of {len(scores):,} are")
+        above = sum(map(bool, map(coder.is_strange, values)))
+        output.say(f"{told}; here {above:,} of {len(values):,} are")
 
 
 def _inputs(
-    coder: Coder, groups: Iterable[list[str]], fewest: int, output: Output, ignore: tuple[str, ...] = ()
+    coder: Coder,
+    groups: Iterable[list[str]],
+    fewest: int,
+    output: Output,
+    like: str | None,
+    ignore: tuple[str, ...] = (),
 ) -> Part_:
     """The data of all inputs; what was handled is said.
 
@@ -146,7 +157,7 @@ def _inputs(
     if not inputs:
         what = "a text" if texts else "the path of a picture, a folder or a table"
         raise ValueError(f"there is no input: give {what}")
-    part = coder.read(inputs, ignore)
+    part = coder.read(inputs, ignore, like)
     for note in (*part.notes, *coder.form.notes(part)):
         output.say(f"note: {note}")
     if len(part) < fewest:
@@ -164,15 +175,9 @@ def _count(lines: list[str]) -> int:
 
 def _label(coder: Coder, like: str | None) -> Tensor | None:
     """The class asked for, or all in turn."""
-    if coder.labels is None:
-        if like is not None:
-            raise ValueError(f"--like {like} has no effect on a run that was told no labels: leave it out")
-        return None
-    if like is None:
-        return torch.arange(len(coder.labels.names))
-    if like not in coder.labels.names:
-        raise ValueError(f"--like {like}: the run knows no such label, {nearest(like, coder.labels.names)}")
-    return torch.tensor([coder.labels.names.index(like)])
+    if like is not None:
+        return torch.tensor([coder.label(like)])
+    return None if coder.labels is None else torch.arange(len(coder.labels.names))
 
 
 def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:

@@ -21,7 +21,6 @@ from qkvae.tasks.task import settled
 from qkvae.tasks.vae.coder import Answer, Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.forms import PictureForm
-from qkvae.tasks.vq_vae.corpus import is_labelled
 from qkvae.tasks.vq_vae.measure import Told, told_of, vq_of
 
 
@@ -58,14 +57,8 @@ class CodeCoder(Coder):
         form, threshold = PictureForm(run_format(run)), run.resolved.get("threshold")
         return cls(kept_model(run), form, labels, settled(run), threshold)
 
-    def read(self, inputs: Iterable[str], ignore: tuple[str, ...] = ()) -> Pictures:
-        """The pictures of these paths, as training read its own.
-
-        Raises:
-            ValueError: they are not such as the run was trained on.
-        """
-        data = self.config.data
-        return read_grids(data, list(inputs), None, 1, is_labelled(data), self.form.format)
+    def _examples(self, paths: list[str], ignore: tuple[str, ...], labelled: bool) -> Pictures:
+        return read_grids(self.config.data, paths, None, 1, labelled, self.form.format)
 
     @property
     def vq(self) -> VQ:
@@ -125,4 +118,4 @@ class CodeCoder(Coder):
             part = self.read([path])
             for place, score in enumerate(cast("list[float]", self.scores(part).tolist())):
                 name = f"{path}:{self.form.where(part, place)}" if len(part) > 1 else path
-                yield Answer(name, score, self.threshold is not None and score > self.threshold)
+                yield Answer(name, score, bool(self.is_strange(score)))

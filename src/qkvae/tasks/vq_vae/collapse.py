@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from qkvae.config import VqVae
@@ -13,8 +14,8 @@ _LEAST_SHARE = 0.25
 """Part of the codes that is used in a run that is well: dead ones restart where pictures are."""
 
 
-def advised(figures: Mapping[str, float], config: VqVae) -> str | None:
-    """One sentence and one action where codes lie idle; None where all is well.
+def advised(figures: Mapping[str, float], config: VqVae, places: float = math.inf) -> str | None:
+    """One sentence and one action where codes lie idle, of so many places looked at; None where all is well.
 
     >>> advised({"code_perplexity": 170.0, "codes_used": 250}, VqVae()) is None
     True
@@ -24,7 +25,7 @@ def advised(figures: Mapping[str, float], config: VqVae) -> str | None:
     dead codes: 1 of 256 is used, as evenly as 1: give a lower --optimizer.lr than 0.002
     """
     used, codes, perplexity = int(figures["codes_used"]), config.model.codes, figures["code_perplexity"]
-    if used >= _LEAST_SHARE * codes and perplexity >= _ALIKE:
+    if used >= _LEAST_SHARE * min(codes, places) and perplexity >= _ALIKE:
         return None
     what = f"{used} of {codes} {'is' if used == 1 else 'are'} used, as evenly as {perplexity:.3g}"
     if perplexity < _ALIKE:

@@ -19,7 +19,7 @@ class VQObjective(LatentObjective):
 
     def __init__(self, model: VQ, encoded: Encoded, config: VqVae) -> None:
         super().__init__(model, encoded, config)
-        self.vq, self.doubtful = model, False
+        self.vq, self.doubtful, self.places = model, False, 0
 
     def loss(self, batch: Batch) -> Loss:
         """The loss of a batch, with its gradient."""
@@ -30,14 +30,15 @@ class VQObjective(LatentObjective):
     def validate(self) -> dict[str, float]:
         """−ln p(x | codes) and which codes are used, on validation pictures: on all of them, or where they
         are many on some evenly spread; drawn as 0 or 1 once and for all."""
-        found = told_of(self.vq, self.watched, None).figures
+        told = told_of(self.vq, self.watched, None)
+        found, self.places = told.figures, int(told.counts.sum())
         kept = ("code_perplexity", "codes_used")
         return {"valid_loss": found["distortion"], **{name: found[name] for name in kept}}
 
     def advice(self, figures: dict[str, float]) -> str | None:
         """What a person should do about what was found twice running, said once: in its first steps a book is
         not settled yet."""
-        told = None if self.warned else advised(figures, self.config)
+        told = None if self.warned else advised(figures, self.config, self.places)
         again, self.doubtful = self.doubtful, told is not None
         self.warned = self.warned or (again and self.doubtful)
         return told if again else None
