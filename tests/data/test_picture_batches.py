@@ -68,7 +68,7 @@ def test_normalised_over_the_training_part() -> None:
     whole = torch.cat([FORM.normalised(batch.shares) for batch in in_turn(SOME, FORM, 10)])
     assert torch.allclose(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert torch.allclose(whole.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
-    assert torch.allclose(FORM.shown(whole), torch.from_numpy(SOME.values) / 255, atol=1e-5)
+    assert torch.allclose(FORM.back(whole), torch.from_numpy(SOME.values) / 255, atol=1e-5)
     reals = SOME.values.astype(np.float32)
     for one, other in zip(channel_moments(SOME.values), channel_moments(reals), strict=True):
         assert np.allclose(one, other)

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from qkvae.data.pairs import Tally
 
-MOST_CHANNELS = 4
-"""A second axis no longer than this, and shorter than the last one, is taken for the channels."""
-
 _KINDS = {1: "signals", 2: "pictures", 3: "videos"}
 _WHOLE = "biu"  # numpy's letters for truth values, whole numbers, and those without a sign
 _EXACT = 2**24  # whole numbers up to here are float32 exactly
@@ -25,7 +22,7 @@ def as_grids(
 
     Args:
         array: [count, *size], [count, *size, channels], or [count, channels, *size] where the second axis is
-            shorter than the last one and has at most 4 places; of pictures also [count, height · width].
+            shorter than the last one; of pictures also [count, height · width].
         axes: of a grid: 1 for signals, 2 for pictures, 3 for videos.
         name: what messages call it.
         tally: how the axes and numbers were taken is noted here.
@@ -54,8 +51,7 @@ def _channels_first(array: NDArray[Any], axes: int, name: str, size: tuple[int, 
     if array.ndim == axes + 1:
         return array[:, None]
     if array.ndim == axes + 2:
-        second, last = array.shape[1], array.shape[-1]
-        return array if second <= MOST_CHANNELS and second < last else np.moveaxis(array, -1, 1)
+        return array if array.shape[1] < array.shape[-1] else np.moveaxis(array, -1, 1)
     raise ValueError(
         f"{name} has the shape {_by(array.shape)}, {array.ndim} axes, but {_KINDS[axes]} have {axes + 1} "
         f"(count and size) or {axes + 2} (and channels)"

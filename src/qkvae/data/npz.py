@@ -118,7 +118,7 @@ def label_names(labels: NDArray[Any], count: int, file: str) -> list[str]:
     rows are the number of their class.
 
     Raises:
-        ValueError: another count or another shape.
+        ValueError: another count or another shape; a label that is NaN.
 
     >>> label_names(np.array([[0, 1], [1, 0]]), 2, "some.npz"), label_names(np.array([2.0, 1.5]), 2, "y.npy")
     (['1', '0'], ['2', '1.5'])
@@ -134,6 +134,9 @@ def label_names(labels: NDArray[Any], count: int, file: str) -> list[str]:
         raise ValueError(
             f"{file}: there are {count:,} pictures and {len(labels):,} labels: each picture needs one"
         )
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        place = int(np.isnan(labels).argmax())
+        raise ValueError(f"{file}: label {place + 1:,} is NaN: take out what has no label, or give it one")
     values = cast("list[Any]", labels.tolist())
     names = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in values]
     return [str(int(each)) if isinstance(each, float) and each.is_integer() else str(each) for each in names]

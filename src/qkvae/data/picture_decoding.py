@@ -106,7 +106,8 @@ def decode(raw: bytes, size: tuple[int, int], channels: int, fit: Fit, most_pixe
 
     Transparent parts lie on white.  ``crop`` scales until both sides are covered and cuts the middle out;
     ``stretch`` distorts; ``pad`` scales until both sides fit and adds black bars.  Of 16 bits the upper 8
-    are taken; of whole or real numbers without a stated range, 0 to the picture's maximum becomes 0 to 255.
+    are taken; of whole or real numbers without a stated range, 0 (or a minimum below it) to the picture's
+    maximum becomes 0 to 255.
 
     Raises:
         UnreadableError: it is empty, no picture, or cut short.
@@ -184,13 +185,15 @@ def _plain(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
 
 
 def _shallow(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits as 8: by the format's range where it has one, else by the picture's own."""
+    """Grey of more than 8 bits as 8: by the format's range where it has one, else from 0, or the least number
+    below it, to the picture's largest."""
     numbers = np.asarray(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and numbers.min() >= 0 and numbers.max() < 2**16):
+    if image.mode.startswith("I;16") or image.format == "PPM":
         return Image.fromarray((numbers.astype(np.uint32) >> 8).astype(np.uint8))
     reals = np.nan_to_num(numbers.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    white = max(float(reals.max()), 1e-12)
-    return Image.fromarray((np.clip(reals / white, 0, 1) * 255).round().astype(np.uint8))
+    black = min(float(reals.min()), 0.0)
+    white = max(float(reals.max()), black + 1e-12)
+    return Image.fromarray(((reals - black) / (white - black) * 255).round().astype(np.uint8))
 
 
 def _fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:

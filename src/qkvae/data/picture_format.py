@@ -84,9 +84,9 @@ class PictureFormat:
         """What a model reads, of parts of white: mean 0 and deviation 1 over the training pictures."""
         return (shares - self._channelled(self.mean, shares)) / self._channelled(self.std, shares)
 
-    def shown(self, read: Tensor) -> Tensor:
-        """The way back from ``normalised`` to parts of white, cut to [0, 1]."""
-        return (read * self._channelled(self.std, read) + self._channelled(self.mean, read)).clamp(0, 1)
+    def back(self, read: Tensor) -> Tensor:
+        """The way back from ``normalised`` to parts of white."""
+        return read * self._channelled(self.std, read) + self._channelled(self.mean, read)
 
     def _channelled(self, numbers: tuple[float, ...], like: Tensor) -> Tensor:
         return torch.tensor(numbers, device=like.device).view(-1, *[1] * len(self.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -70,8 +71,13 @@ def without_unmet(
 ) -> tuple[NDArray[np.bool_], list[int]]:
     """Leave examples whose class no other part would have, and their copies, where they can be learned from.
 
+    Where none stays chosen, that of the lowest hash is whose class another part has.
+
     Returns:
-        what stays chosen, all of it where nothing else would; and the places of those that were left.
+        what stays chosen, and the places of those that were left.
+
+    Raises:
+        ValueError: no class has two examples.
 
     >>> without_unmet(np.array([True, False, True]), np.arange(3, dtype=np.uint64), ["a", "a", "b"])
     (array([ True, False, False]), [2])
@@ -80,8 +86,17 @@ def without_unmet(
     there = {name for names, part in zip(held, chosen, strict=True) if not part for name in names}
     unmet = chosen & np.fromiter((not names <= there for names in held), np.bool_, len(held))
     left = chosen & np.isin(hashes, hashes[unmet])
-    if left.sum() == chosen.sum():
-        return chosen, []
+    if chosen.any() and left.sum() == chosen.sum():
+        often = Counter(
+            name for names in dict(zip(hashes.tolist(), held, strict=True)).values() for name in names
+        )
+        spare = np.fromiter((all(often[name] > 1 for name in names) for names in held), np.bool_, len(held))
+        if not spare.any():
+            raise ValueError(
+                "each class has one example alone, so none can be split off: give more, or name a part to "
+                "validate on (--valid)"
+            )
+        return hashes == hashes[spare].min(), np.flatnonzero(left).tolist()
     return chosen & ~left, np.flatnonzero(left).tolist()
 
 

@@ -18,6 +18,8 @@ from qkvae.train.base import Base, configured, fitted, is_foreign, read_base
 FORMATS = ("huggingface",)
 """What a run can be exported to."""
 
+_SEVERAL = "multi_label_classification"
+
 
 def import_folder(folder: str | Path, out: str | Path, overwrite: bool = False) -> Run:
     """A Hugging Face folder as a run: the same weights, the same tokenizer or way to read pictures, ready to
@@ -49,7 +51,7 @@ def _of_texts(folder: Path, base: Base) -> tuple[Any, dict[str, Any]]:
     config, passport = configured(task_of(base), base, {}), dict[str, Any]()
     model = replace(fitted(base, config.model), max_length=base.settings.max_length)
     if isinstance(model, Encoder) and isinstance(model.head, Classes):
-        passport["labels"] = Labels(kind="one", names=_labels(folder, model.head.count)).to_dict()
+        passport["labels"] = _labels(folder, model.head.count).to_dict()
     return replace(config, model=model), passport
 
 
@@ -64,8 +66,7 @@ def _of_pictures(folder: Path, base: Base) -> tuple[Any, dict[str, Any]]:
     if isinstance(settings, MaskedImage):
         seen = 1 - float(huggingface.read_config(folder).get("mask_ratio", 0.75))
         return replace(config, learning=replace(config.learning, seen=seen)), passport
-    names = _labels(folder, settings.head.count)
-    return config, {**passport, "labels": Labels(kind="one", names=names).to_dict()}
+    return config, {**passport, "labels": _labels(folder, settings.head.count).to_dict()}
 
 
 def task_of(base: Base) -> str:
@@ -84,9 +85,13 @@ def task_of(base: Base) -> str:
     raise ValueError(f"{base.path} is {base.what}, for which there is no task")
 
 
-def _labels(folder: Path, count: int) -> tuple[str, ...]:
-    names: dict[str, Any] = huggingface.read_config(folder).get("id2label") or {}
-    return tuple(str(names.get(str(number), f"LABEL_{number}")) for number in range(count))
+def _labels(folder: Path, count: int) -> Labels:
+    told = huggingface.read_config(folder)
+    names: dict[str, Any] = told.get("id2label") or {}
+    return Labels(
+        kind="several" if told.get("problem_type") == _SEVERAL else "one",
+        names=tuple(str(names.get(str(number), f"LABEL_{number}")) for number in range(count)),
+    )
 
 
 def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str | None = None) -> Path:
@@ -114,7 +119,7 @@ def export(run: str | Path, out: str | Path, to: str = "huggingface", shape: str
     keep: dict[str, Any] = {}
     if "labels" in opened.passport and (labels := Labels.from_dict(opened.passport["labels"])).names:
         keep = huggingface.labelled(labels.names)
-        keep |= {"problem_type": "multi_label_classification"} if labels.kind == "several" else {}
+        keep |= {"problem_type": _SEVERAL} if labels.kind == "several" else {}
     if isinstance(config.model, GridFamily):
         if isinstance(config.model, MaskedImage):
             keep["mask_ratio"] = 1 - config.learning.seen

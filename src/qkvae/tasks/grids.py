@@ -31,6 +31,7 @@ _DEFAULT_COUNT = 6_000  # signals and clips of the embedded defaults
 _TOGETHER = 2**22  # numbers in a batch that is judged: bounds the memory, decides nothing else
 _DECIDED = ("size", "channels", "fit")  # settings of the data that are settled when a run is trained
 _NAMES = ("picture", "label", "folder")
+_NOTES = 5  # that are told of many files
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,13 @@ def each_asked(
         found = asked(data, form, path.strip())
         alone = len(found) == 1
         yield [path if alone else f"{path}: {found.where(place)}" for place in range(len(found))], found
+
+
+def said_of_notes(answers: Iterable[Any]) -> str | None:
+    """What was handled while the files of these answers were read, in one line."""
+    notes = list(dict.fromkeys(note for answer in answers for note in answer.notes))
+    more = len(notes) - _NOTES
+    return "; ".join([*notes[:_NOTES], *([f"and {more:,} notes more"] if more > 0 else [])]) or None
 
 
 def filled_grid(config: Any, corpus: GridCorpus) -> Any:

@@ -29,7 +29,11 @@ class Answer:
     """The number told, where labels are numbers."""
 
     cut: bool = False
-    """Whether the end of the input was not read, because it has more tokens than the run reads."""
+    """Whether something of the input was not read, or not as it is: of a text the end, because it has more
+    tokens than the run reads."""
+
+    notes: tuple[str, ...] = ()
+    """What was handled while its file was read, told with the first answer to it."""
 
     @property
     def text(self) -> str:

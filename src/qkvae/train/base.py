@@ -307,7 +307,7 @@ def give(model: nn.Module, base: Base) -> Given:
     new = (PRIOR,) if adds_a_prior(there, here) else (_HEAD, _SEGMENTS)
     for name, tensor in own.items():
         known = state.get(name)
-        if known is not None and isinstance(there, GridFamily) and known.shape != tensor.shape:
+        if known is not None and isinstance(there, GridFamily) and there.patches.grid != here.patches.grid:
             known = stretched_table(name, known, there, here)
         foreign_head = name.startswith(_HEAD) and not same_head
         if known is not None and known.shape == tensor.shape and not foreign_head:

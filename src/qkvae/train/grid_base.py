@@ -10,7 +10,7 @@ from torch import Tensor
 from qkvae.config import GridFamily, MaskedImage, Vision
 from qkvae.nn.grid_positions import resized
 
-POSITIONS = "input.positions.table"
+POSITIONS, HEAD_POSITIONS = "input.positions.table", "head.positions.table"
 """Learned positions, which are stretched where the data have another size than the base's."""
 
 
@@ -63,8 +63,8 @@ def require_channels(there: GridFamily, here: GridFamily, path: Path) -> None:
             )
 
 
-def stretched_table(name: str, table: Tensor, there: GridFamily, here: GridFamily) -> Tensor | None:
-    """The base's learned positions at the places of these data; None of any other weight."""
-    if name != POSITIONS or there.block.positions != "learned":
-        return None
+def stretched_table(name: str, table: Tensor, there: GridFamily, here: GridFamily) -> Tensor:
+    """The base's learned positions at the places of these data; any other weight as it is."""
+    if name not in (POSITIONS, HEAD_POSITIONS) or there.block.positions != "learned":
+        return table
     return resized(table, there.patches.grid, here.patches.grid)

@@ -145,7 +145,7 @@ def test_numbers_beyond_white_are_read_as_parts_of_their_range(tmp_path: Path) -
 
 
 def test_free_nats_of_a_prior_that_knows_no_single_latents_are_refused() -> None:
-    with pytest.raises(ValueError, match="free_nats is 0[.]1 and prior is vamp"):
+    with pytest.raises(ValueError, match=r"free_nats is 0[.]1 and prior is vamp"):
         Vae(learning=Inference(free_nats=0.1), model=VAE(prior="vamp"))
 
 

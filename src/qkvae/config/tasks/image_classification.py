@@ -20,8 +20,9 @@ class GridLearning:
     class_weights: Literal["none", "balanced"] = "none"
     """Every example counts the same, or every class does, however rare it is."""
 
-    label_smoothing: float = 0.1
-    """Part of the target probability spread evenly over the classes."""
+    label_smoothing: float | None = None
+    """Part of the target probability spread evenly over the classes; 0.1 where each example has one, if not
+    given."""
 
     def __post_init__(self) -> None:
         checks.one_of(self, "class_weights")

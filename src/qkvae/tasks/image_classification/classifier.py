@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from qkvae.data.pictures import Pictures
 from qkvae.models import Vision
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model, windows
-from qkvae.tasks.grids import GridData, each_asked, fitting, run_format, tell_all
+from qkvae.tasks.grids import GridData, each_asked, fitting, run_format, said_of_notes, tell_all
 from qkvae.tasks.labelling import Answer, line_of, refuse, told_of
 from qkvae.tasks.task import settled
 
@@ -69,13 +70,15 @@ class GridClassifier:
                 if found is None:
                     yield Answer(names[0], (), {})
                     continue
+                notes = tuple(map(str, found.notes))
                 for name, row in zip(names, self.read(found), strict=True):
-                    yield told_of(self.labels, name, row, chosen)
+                    yield replace(told_of(self.labels, name, row, chosen, bool(notes)), notes=notes)
+                    notes = ()
 
     def lines(self, answer: Answer, number: int, settings: Choosing | None = None) -> list[str]:
         """One line: what was read, then each label told and its probability, separated by tabs."""
         return ["\t".join(filter(None, (answer.source, line_of(answer))))]
 
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
-        """Nothing is ever cut."""
-        return None
+        """What was handled while files were read."""
+        return said_of_notes(answers)

@@ -15,6 +15,7 @@ from qkvae.tasks.label_figures import METRICS, figures, targets
 from qkvae.tasks.reading import evenly
 from qkvae.train.objective import Loss
 
+_SMOOTHING = 0.1
 _WATCHED = 2_000  # validation examples that are looked at at each evaluation
 
 
@@ -35,7 +36,7 @@ class ClassificationObjective(GridObjective):
         if self.labels.kind != "one" and config.learning.label_smoothing:
             raise ValueError(
                 f"label_smoothing {config.learning.label_smoothing} has no effect on labels of kind "
-                f"{self.labels.kind}: say --label-smoothing 0"
+                f"{self.labels.kind}: leave it out"
             )
         balanced = config.learning.class_weights == "balanced"
         self.weights = torch.from_numpy(self.labels.weights()) if balanced else None
@@ -61,6 +62,7 @@ class ClassificationObjective(GridObjective):
         weights = None if self.weights is None else self.weights.to(told.device)
         own, other, share = (each.to(told.device) for each in (own, other, share))
         if self.labels.kind == "one":
-            smoothing = self.learning.label_smoothing
+            given = self.learning.label_smoothing
+            smoothing = _SMOOTHING if given is None else given
             return losses.mixed_classes(told, own, other, share, weights, smoothing)
         return losses.many_labels(told, torch.lerp(other, own, share[:, None]), weights)

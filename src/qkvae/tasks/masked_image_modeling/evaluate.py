@@ -36,12 +36,13 @@ def compare(first: Teller, second: Teller, pictures: Pictures, samples: int = 10
     Raises:
         ValueError: the two hide different parts, or minimise different errors; what `evaluate` raises.
     """
-    one, other = ((each.seen, each.model.settings.target) for each in (first, second))
+    one, other = (
+        f"sees {each.seen} of patches of {' × '.join(map(str, each.model.settings.patches.sides))} and tells "
+        f"{each.model.settings.target}"
+        for each in (first, second)
+    )
     if one != other:
-        raise ValueError(
-            f"one run sees {one[0]} and tells {one[1]}, the other sees {other[0]} and tells {other[1]}: "
-            "give two runs whose losses are alike"
-        )
+        raise ValueError(f"one run {one}, the other {other}: give two runs whose losses are alike")
     rows = [
         np.stack([loss, np.ones_like(loss)], 1)
         for loss in (

@@ -23,7 +23,7 @@ from qkvae.models import MaskedImage
 from qkvae.nn.patches import to_grid
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
-from qkvae.tasks.grids import GridData, each_asked, fitting, run_format
+from qkvae.tasks.grids import GridData, each_asked, fitting, run_format, said_of_notes
 from qkvae.tasks.task import settled
 
 SEED = 0
@@ -50,6 +50,10 @@ class Answer:
     """Part of the patches that was seen."""
 
     cut: bool = False
+    """Whether something was handled while its file was read."""
+
+    notes: tuple[str, ...] = ()
+    """What that was, told with the first answer to the file."""
 
     @property
     def text(self) -> str:
@@ -79,7 +83,7 @@ class Told:
 
     def drawn(self, row: int) -> list[Canvas]:
         """Seen, told and true, for one picture."""
-        return [canvas(each[row]) for each in (self.seen, self.told, self.shares)]
+        return [canvas(each[row].clamp(0, 1)) for each in (self.seen, self.told, self.shares)]
 
 
 class Teller:
@@ -134,7 +138,7 @@ class Teller:
         return Told(
             shares.cpu(),
             torch.where(visible, shares, 0.5).cpu(),
-            self.form.shown(self.model.picture(told.float(), read, kept)).cpu(),
+            self.form.back(self.model.picture(told.float(), read, kept)).cpu(),
             (torch.stack(each) / (patches.count - kept.shape[1])).cpu(),
         )
 
@@ -153,7 +157,7 @@ class Teller:
             if found is None:
                 yield Answer(names[0], "", 0.0, share)
                 continue
-            number = 0
+            number, notes = 0, tuple(map(str, found.notes))
             for told in self.tell(found, share):
                 for row in range(len(told.losses)):
                     stem = Path(names[0].split(": ")[0]).name.split(".")[0]
@@ -161,15 +165,17 @@ class Teller:
                     name = f"{stem}-{number}" if len(found) > 1 else stem
                     place = _free(folder, name, written)
                     place.write_bytes(png(side_by_side([enlarged(each, _SIDE) for each in told.drawn(row)])))
-                    yield Answer(names[number - 1], str(place), float(told.losses[row]), share)
+                    loss = float(told.losses[row])
+                    yield Answer(names[number - 1], str(place), loss, share, bool(notes), notes)
+                    notes = ()
 
     def lines(self, answer: Answer, number: int, settings: Reconstructing | None = None) -> list[str]:
         """One line: where the drawing is, and the loss of what was hidden."""
         return [f"{answer.source}\t{answer.drawing}\t{answer.loss:.4f}" if answer.drawing else ""]
 
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
-        """Nothing is ever cut."""
-        return None
+        """What was handled while files were read."""
+        return said_of_notes(answers)
 
 
 def _free(folder: Path, name: str, written: set[Path]) -> Path:
