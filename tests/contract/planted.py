@@ -599,6 +599,16 @@ FAULTS = [
         family=config.MaskedImage,
     ),
     Fault(
+        "the last places of a grid are not read",
+        plant(
+            patches.LinearPatches,
+            "forward",
+            lambda original, self, grid, kept=None: original(self, F.pad(grid[..., :-1], (0, 1)), kept),
+        ),
+        "every number of the grid is read",
+        family=config.Vision,
+    ),
+    Fault(
         "mask of patches inverted in the loss",
         plant(losses, "masked_patches", other_way_round),
         "seen patches cost nothing",

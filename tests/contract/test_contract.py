@@ -166,11 +166,13 @@ def test_every_promise_is_kept_by_models_of_grids(number: int, axes: int) -> Non
     parts["stochastic_depth"] = 0.3 * (number % 2)
     target: Any = ("normalised", "pixels")[number % 2]
     conv_size = (0, 3)[(number + axes) % 2]
+    embedding: Any = ("linear", "stem", "deep-stem")[(number + axes) % 3]
+    seen = parts | {"patches": dataclasses.replace(GRIDS[axes], embedding=embedding)}
     settings = [
-        config.Vision(block=block, head=GRID_HEADS[(number + axes) % 4], conv_size=conv_size, **parts),
+        config.Vision(block=block, head=GRID_HEADS[(number + axes) % 4], conv_size=conv_size, **seen),
         config.MaskedImage(block=block, decoder_block=block, target=target, **parts),
     ]
-    for made, checks in zip(settings, (10, 10), strict=True):
+    for made, checks in zip(settings, (11, 11), strict=True):
         model = shaken(made)
         rows, case = prove(model, seed=number), make_case(model, 0)
         assert [row.name for row in rows] == [check.name for check in CHECKS if check.concerns(case)]

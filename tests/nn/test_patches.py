@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from qkvae import config
-from qkvae.nn.patches import LinearPatches, Stem, pick, to_grid, to_patches
+from qkvae.nn.patches import LinearPatches, Stem, pick, stem_steps, to_grid, to_patches
 
 GRIDS = [((12,), (3,)), ((6, 8), (2, 4)), ((4, 6, 8), (2, 3, 4)), ((5, 3), (1, 3))]
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -77,3 +77,36 @@ def test_a_stem_makes_as_many_tokens_and_looks_over_the_edge(
     seen = torch.autograd.functional.jacobian(lambda x: stem(x)[0, 0].sum(), grid[:1])
     reached = to_patches(seen, patches.sides)[0].abs().sum(-1) > 0  # pyright: ignore
     assert bool(reached[:2].all())
+
+
+@pytest.mark.parametrize("embedding", ["linear", "stem", "deep-stem"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("side", [2, 3, 4, 5, 6, 7, 10])
+def test_every_number_of_a_grid_is_read(side: int, axes: int, embedding: Any) -> None:
+    patches = config.Patches(size=(2 * side,) * axes, channels=2, patch=(side,), embedding=embedding)
+    torch.manual_seed(side)
+    made = LinearPatches(patches, 8) if embedding == "linear" else Stem(patches, 8)
+    grid = torch.randn(1, 2, *patches.size, requires_grad=True)
+    tokens = made(grid)
+    assert tokens.shape == (1, 2**axes, 8)
+    (gradient,) = torch.autograd.grad(tokens.square().sum(), grid)
+    assert int((gradient == 0).sum()) == 0
+
+
+@pytest.mark.parametrize("side", range(1, 14))
+def test_the_steps_of_a_stem_make_of_each_patch_one_place(side: int) -> None:
+    """And the window of each step stands in the middle of what it shrinks, or half a place before."""
+    for count in (1, 2, 5):
+        left = count * side
+        for (stride,), (kernel,), (pad,) in stem_steps((side,)):
+            assert (left + 2 * pad - kernel) // stride + 1 == left // stride
+            assert pad <= stride // 2 <= kernel - pad - stride + 1
+            left //= stride
+        assert left == count
+
+
+def test_patches_of_two_and_four_keep_their_kernels() -> None:
+    """Runs of such patches are older than the rule."""
+    made = Stem(config.Patches(size=(8, 8), channels=1, patch=(4,), embedding="deep-stem"), 48)
+    found = [(each.kernel_size, each.padding) for each in made.steps if isinstance(each, nn.Conv2d)]
+    assert found == [((3, 3), (1, 1))] * 3

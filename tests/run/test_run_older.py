@@ -15,15 +15,19 @@ from qkvae.config import (
     Block,
     FillMask,
     ImageClassification,
+    LinearClasses,
     Optimizer,
+    Patches,
     Saving,
     Seq2Seq,
     TextGeneration,
     Training,
     Translation,
     TranslationData,
+    Vision,
     to_dict,
 )
+from qkvae.models import build
 from qkvae.run import DamagedPart, Run
 from qkvae.run.manifest import FORMAT
 from qkvae.run.older import brought_up_to_date
@@ -120,6 +124,35 @@ def test_older_models_have_no_short_convolution(
     run = Run.open(tmp_path)
     assert run.config == replace(config, model=replace(config.model, conv_size=0))
     assert run.load_model()["w"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("embedding", ["stem", "deep-stem"])
+@pytest.mark.parametrize("patch", [(6, 5), (3, 2), (4, 7)])
+def test_older_stems_of_odd_strides_answer_as_they_did(
+    patch: tuple[int, int], embedding: Any, tmp_path: Path
+) -> None:
+    """Their windows were as long as the stride; what a training remembers of them is read as they are."""
+    patches = Patches(size=(2 * patch[0], 3 * patch[1]), channels=2, patch=patch, embedding=embedding)
+    block, head = Block(dim=8, heads=2, hidden=8), LinearClasses(count=3)
+    config = ImageClassification(model=Vision(block=block, depth=1, patches=patches, head=head))
+    older, grid = build(config.model).eval(), torch.randn(3, 2, *patches.size)
+    for step in older.input.patches.steps:
+        if isinstance(step, torch.nn.Conv2d) and step.stride != (1, 1):
+            step.padding = tuple(side // 2 for side in step.stride)
+            step.kernel_size = tuple(side if side % 2 else 3 for side in step.stride)
+            down, across = step.kernel_size
+            step.weight = torch.nn.Parameter(step.weight[:, :, :down, :across].detach().clone())
+    told, state = older(grid), older.state_dict()
+    run = Run.create(tmp_path / "run", "image-classification", config)
+    run.save_model(state)
+    run.save_state({f"optimizer.exp_avg.{name}": each for name, each in state.items()}, {"step": 3})
+    newer = build(config.model).eval()
+    run.load_into(newer)
+    torch.testing.assert_close(newer(grid), told, rtol=0, atol=1e-6)
+    remembered, facts = run.load_state() or ({}, {})
+    assert facts["step"] == 3
+    for name, each in newer.state_dict().items():
+        assert torch.equal(remembered[f"optimizer.exp_avg.{name}"], each)
 
 
 def test_in_a_run_of_this_format_a_setting_without_effect_is_refused(path: Path) -> None:

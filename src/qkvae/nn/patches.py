@@ -97,10 +97,11 @@ class LinearPatches(nn.Linear):
 class Stem(nn.Module):
     """Small convolutions that shrink the grid step by step, and a linear map: they look over a patch's edge.
 
-    Xiao et al. 2021, arXiv:2106.14881: kernels of about twice their stride, channels that double at each
-    step; each is followed by a normalisation of each picture's channels together (no statistics of the
-    batch, so that a picture is the same alone) and max(0, x).  The deep stem has one more after each but the
-    last, which keeps the size, and channels that grow evenly up to those of a token.
+    Xiao et al. 2021, arXiv:2106.14881: strides whose product is the patch, kernels of about twice their
+    stride (`stem_steps`), channels that double at each step; each is followed by a normalisation of each
+    picture's channels together (no statistics of the batch, so that a picture is the same alone) and
+    max(0, x).  The deep stem has one more after each but the last, which keeps the size, and channels that
+    grow evenly up to those of a token.
 
     >>> import torch
     >>> for embedding in ("stem", "deep-stem"):
@@ -115,18 +116,14 @@ class Stem(nn.Module):
         super().__init__()
         axes, self.sides = len(patches.size), patches.sides
         convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
-        factors = [_factors(side) for side in self.sides]
-        depth = max(1, *(len(each) for each in factors))
-        strides = zip(*(each + [1] * (depth - len(each)) for each in factors), strict=True)
-        steps = [(stride, tuple(2 * (side // 2) + 1 for side in stride)) for stride in strides]
-        widths = [max(8, dim >> (depth - number)) for number in range(depth)]
+        steps = stem_steps(self.sides)
+        widths = [max(8, dim >> (len(steps) - number)) for number in range(len(steps))]
         if patches.embedding == "deep-stem":
-            keeping = ((1,) * axes, (3,) * axes)
+            keeping = ((1,) * axes, (3,) * axes, (1,) * axes)
             steps = [each for step in steps for each in (step, keeping)][:-1]
             widths = [max(8, dim * number // len(steps)) for number in range(1, len(steps) + 1)]
         self.steps, before = nn.Sequential(), patches.channels
-        for (stride, kernel), after in zip(steps, widths, strict=True):
-            pad = tuple(side // 2 for side in kernel)
+        for (stride, kernel, pad), after in zip(steps, widths, strict=True):
             self.steps.append(convolution(before, after, kernel, stride, pad, bias=False))
             self.steps.extend([nn.GroupNorm(1, after), nn.ReLU()])
             before = after
@@ -137,6 +134,22 @@ class Stem(nn.Module):
     ) -> Float[Tensor, "b k d"]:
         shrunk = self.steps(grid.to(self.output.weight.dtype)).flatten(2).transpose(1, 2)
         return self.output(shrunk if kept is None else pick(shrunk, kept))
+
+
+def stem_steps(sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], ...]]:
+    """Stride, kernel and padding of each step that shrinks patches of these sides to one place each.
+
+    The strides are the primes of each side.  A window of 2s - 1 places from s // 2 before a stretch of s
+    reads all of it: it stands in the middle of an odd one, and reaches over the near edge of two.  So nothing
+    of a grid is left unread, and n places become n / s.
+
+    >>> stem_steps((6, 2))
+    [((2, 2), (3, 3), (1, 1)), ((3, 1), (5, 1), (1, 0))]
+    """
+    factors = [_factors(side) for side in sides]
+    depth = max(1, *(len(each) for each in factors))
+    strides = zip(*(each + [1] * (depth - len(each)) for each in factors), strict=True)
+    return [(s, tuple(2 * side - 1 for side in s), tuple(side // 2 for side in s)) for s in strides]
 
 
 def _factors(number: int) -> list[int]:

@@ -46,6 +46,7 @@ CHECKS = (
     Check("no gradient to padding", reading.gradient_of_padding, EXACT, TextCase),
     Check("every token is seen", reading.tokens_unseen, EXACT, AttentionCase),
     Check("cut into patches and back", grids.cut_and_back, EXACT, GridCase),
+    Check("every number of the grid is read", grids.numbers_unread, EXACT, GridCase),
     Check("told = the head of all features", grids.answered_for_the_head, FP32, VisionCase),
     Check("what stands for a grid is what is told of", grids.read_by_the_head, EXACT, VisionCase),
     Check("hidden patches are not seen", grids.gradient_of_the_hidden, EXACT, MaskedImageCase),

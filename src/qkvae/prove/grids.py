@@ -107,6 +107,13 @@ def cut_and_back(case: GridCase) -> float:
     return difference(to_grid(patches, case.model.input.count(grids), sides), grids)
 
 
+def numbers_unread(case: GridCase) -> float:
+    """How many numbers of the grid decide no token: of each some picture's must."""
+    grids = case.grids.requires_grad_()
+    (gradient,) = torch.autograd.grad(case.model.input(grids).square().sum(), grids)
+    return float((gradient == 0).all(0).sum())
+
+
 @torch.no_grad()
 def answered_for_the_head(case: VisionCase) -> float:
     """What the model tells, whose last block answers for what the head reads only, against all features'."""

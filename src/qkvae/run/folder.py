@@ -27,7 +27,7 @@ from qkvae.run import atomic
 from qkvae.run.errors import DamagedPart, Mismatch, MissingPart, WrongTask, plainly
 from qkvae.run.journal import Journal
 from qkvae.run.manifest import Manifest, read_json_object, read_manifest, write_manifest
-from qkvae.run.older import brought_up_to_date
+from qkvae.run.older import brought_up_to_date, widened
 from qkvae.run.place import CONFIG, claimed, require_run
 from qkvae.run.state import StateFiles
 from qkvae.run.weights import load_weights, read_weights, write_weights
@@ -226,7 +226,8 @@ class Run:
                     f"{self.path / CONFIG}: {name} is {here}, but the training was begun with {there}: "
                     f"put {there} back, or start a new run with another --out"
                 )
-        return saved
+            return widened(saved[0], self.config.model), saved[1]
+        return None
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record to ``metrics.jsonl``; see ``Journal.append``."""

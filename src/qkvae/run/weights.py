@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qkvae.config import ModelConfig, differences, from_dict, to_dict
 from qkvae.run.errors import DamagedPart, Mismatch
-from qkvae.run.older import brought_up_to_date
+from qkvae.run.older import brought_up_to_date, widened
 from qkvae.run.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
             f"{path} holds a model with {name} {there}, but the run's config.json says {here}: "
             "put both files back as they were"
         )
-    return state
+    return widened(state, config)
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
