@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.testing import assert_close
 
-from qkvae.nn.stochastic_depth import StochasticDepth
+from qkvae import config
+from qkvae.nn.blocks import Stack
+from qkvae.nn.stochastic_depth import StochasticDepth, leave_out
 
 
 def test_a_row_stays_whole_or_goes() -> None:
@@ -26,6 +29,13 @@ def test_dropout_joins_it() -> None:
     assert set(found.unique().tolist()) == {0.0, 4.0}
     gone = (found.flatten(1) == 0).all(1)
     assert 15 < int(gone.sum()) < 49
+
+
+@pytest.mark.parametrize(("depth", "rates"), [(1, [0.3]), (2, [0.0, 0.3]), (4, [0.0, 0.1, 0.2, 0.3])])
+def test_the_last_block_has_the_rate_asked_for(depth: int, rates: list[float]) -> None:
+    stack = Stack(config.Block(dim=8, heads=2, hidden=8), depth=depth, length=4)
+    leave_out(stack, 0.3)
+    assert [block.add.rate for block in stack.blocks] == pytest.approx(rates)
 
 
 def test_in_use_nothing_is_left_out() -> None:

@@ -38,6 +38,9 @@ class StochasticDepth(Residual):
 def leave_out(stack: Stack, rate: float) -> None:
     """Give each block of a stack its rate: 0 in the first, ``rate`` in the last, evenly between.
 
+    The first of a single block is the last.  Huang et al. begin with rate / depth (equation 4), as if the
+    embedding were a block; the Vision Transformers of timm begin with 0.
+
     >>> from qkvae import config
     >>> stack = Stack(config.Block(dim=8, heads=2, hidden=8), depth=3, length=4)
     >>> leave_out(stack, 0.2)
@@ -45,5 +48,6 @@ def leave_out(stack: Stack, rate: float) -> None:
     [0.0, 0.1, 0.2]
     """
     blocks = list(cast("Iterable[Block]", stack.blocks))
+    last = len(blocks) - 1
     for number, block in enumerate(blocks):
-        block.add = StochasticDepth(block.add.p, rate * number / max(1, len(blocks) - 1))
+        block.add = StochasticDepth(block.add.p, rate * number / last if last else rate)
