@@ -186,6 +186,36 @@ def test_signals_and_videos() -> None:
     assert torch.equal(varied, varied[:, :, :1].expand_as(varied))  # all frames alike
 
 
+@pytest.mark.parametrize("size", [(30,), (30, 1), (1, 30), (1, 1)])
+def test_cutmix_of_a_line_takes_as_much_as_was_drawn(size: tuple[int, ...]) -> None:
+    signals = torch.arange(64.0).view(-1, 1, *[1] * len(size)).expand(-1, 2, *size)
+    random, length = np.random.default_rng(5), math.prod(size)
+    varied, partner, own = augmented(signals, Augmentation(cutmix=1.0), np.random.default_rng(5))
+    drawn = random.permutation(64), random.beta(1.0, 1.0, 64)
+    assert np.array_equal(partner, drawn[0])
+    assert np.abs(own.numpy() - drawn[1]).max() <= 0.5 / length + 1e-6
+    taken = (varied != signals).flatten(1).float().mean(1)
+    others = partner != torch.arange(64)
+    assert torch.allclose(taken[others], 1 - own[others])
+
+
+@pytest.mark.parametrize("zoom", [0.01, 0.2, 0.9])
+@pytest.mark.parametrize("size", [(9, 12), (12, 12), (3, 5, 9)])
+def test_zoom_leaves_the_area_that_it_promises(zoom: float, size: tuple[int, ...]) -> None:
+    """Seen on pictures whose numbers are their own places: how far neighbours stand apart."""
+    height, width = size[-2:]
+    places = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")).float()
+    shares = places.view(1, 2, *[1] * (len(size) - 2), height, width).expand(500, 2, *size)
+    varied = run(shares, Augmentation(zoom=zoom), 0)[0]
+    down, across = height // 2, width // 2
+    high = varied[:, 0, ..., down, across] - varied[:, 0, ..., down - 1, across]
+    wide = varied[:, 1, ..., down, across] - varied[:, 1, ..., down, across - 1]
+    area, shape = high * wide, high / wide
+    assert area.min() >= 1 - zoom - 1e-4
+    assert abs(float(area.mean()) - (1 - zoom / 2)) < 0.05
+    assert 0.75 - 1e-4 < shape.min() < shape.max() < 4 / 3 + 1e-4
+
+
 def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(ValueError, match=r"colour is 0\.4, but the data have 2 channels"):
         Augmentation(colour=0.4).fits((8, 8), 2)

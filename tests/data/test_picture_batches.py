@@ -113,3 +113,40 @@ def test_numbers_that_are_no_parts_of_white_are_varied_in_their_own_range(asked:
     assert not torch.equal(one.shares, torch.from_numpy(shares)[one.rows])
     flat = Pictures(np.full((5, 3, 4, 4), 5.0, np.float32), white=1.0)
     assert PictureBatches(flat, PictureFormat.of(flat), 5, 0, asked)[0].shares.isfinite().all()
+
+
+def read(values: np.ndarray, asked: Augmentation) -> torch.Tensor:
+    some = Pictures(values, white=1.0 if values.dtype == np.float32 else 255.0)
+    form = PictureFormat.of(some)
+    return form.normalised(PictureBatches(some, form, len(values), 0, asked)[0].shares)
+
+
+@pytest.mark.parametrize(
+    "asked", [Augmentation(crop=2), Augmentation(erase=1.0), Augmentation(crop=2, erase=0.5)]
+)
+@pytest.mark.parametrize("size", [(30,), (6, 5), (4, 6, 5)])
+def test_of_another_scale_the_same_is_read(size: tuple[int, ...], asked: Augmentation) -> None:
+    """What is invented has the data's own range, channel by channel."""
+    values = np.random.default_rng(0).gamma(2.0, 1.0, (40, 2, *size)).astype(np.float32)
+    found = read(values, asked)
+    assert torch.allclose(read(1000 + 3 * values, asked), found, atol=2e-3)
+    values[:, 1] = 500 - 200 * values[:, 1].max() + 200 * values[:, 1]
+    assert torch.allclose(read(values, asked), found, atol=2e-3)
+    plain = read(values, Augmentation())
+    assert not torch.equal(found, plain)
+    for channel in range(2):
+        assert plain[:, channel].min() <= found[:, channel].min() + 2e-3
+        assert found[:, channel].max() <= plain[:, channel].max() + 2e-3
+    if len(size) == 1 and asked.crop and not asked.erase:
+        moved = found[(found - plain).abs().flatten(1).amax(1) > 0.01]
+        assert len(moved)
+        assert abs(float(moved[:, :, [0, 1, -2, -1]].abs().min())) < 1e-3  # the mean is 0
+
+
+@pytest.mark.parametrize("size", [(6, 5), (4, 6, 5)])
+def test_numbers_from_0_to_1_are_varied_as_their_bytes(size: tuple[int, ...]) -> None:
+    asked = Augmentation(crop=2, erase=0.5, cutmix=0.5)
+    values = np.random.default_rng(0).integers(0, 256, (40, 2, *size), np.uint8)
+    shares = values.astype(np.float32) / 255
+    assert torch.allclose(read(values, asked), read(shares, asked), atol=1e-5)
+    assert read(values[:, :1] // 2 + 100, Augmentation(crop=2)).min() < -2  # of bytes 0 is black, used or not

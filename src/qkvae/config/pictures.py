@@ -142,7 +142,8 @@ class Augmentation:
     """How pictures are varied while training, anew at every step; 0 leaves a thing as it is."""
 
     crop: int = 0
-    """Pixels by which a picture is moved at most, up, down, left and right; what is left empty is black."""
+    """Pixels by which a picture is moved at most, up, down, left and right; what is left empty is black, in
+    signals the mean."""
 
     zoom: float = 0.0
     """A random part of the picture is enlarged to its whole size: at least 1 - zoom of its area."""
@@ -160,7 +161,7 @@ class Augmentation:
     """How strong they are, from 0 to 1 (RandAugment's M / 30); 0.3 if not given."""
 
     erase: float = 0.0
-    """Probability that a random rectangle, 2 to 33 % of the picture, is filled with noise."""
+    """Probability that a random rectangle, about 2 to 33 % of the picture, is filled with noise."""
 
     mixup: float = 0.0
     """Two pictures are blended by a share drawn from Beta(mixup, mixup), and so are their labels."""

@@ -1,12 +1,13 @@
 """Pictures varied anew at every step: batched, and a pure function of the random numbers handed in.
 
-Every function takes parts of white, float32[batch, channels, height, width] in [0, 1], and for each row the
-parameters that were drawn for it, so that what it does to a row depends on nothing else.
+Every function takes float32[batch, channels, height, width], parts of white in [0, 1] unless `Invented` says
+otherwise, and for each row the parameters that were drawn for it, so that what it does to a row depends on
+nothing else.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,28 @@ from qkvae.data.augment_policy import KINDS, distorted, of_grey
 Batch = Float[Tensor, "b c h w"]
 PerRow = Float[Tensor, " b"]
 Ints = Int[Tensor, " b"]
+Windows = Float[Tensor, "b 4"]
 Boxes = Int[Tensor, "b 4"]
 """Top, left, bottom and right of a rectangle of each row; bottom and right do not belong to it."""
 
 
+@dataclass(frozen=True)
+class Invented:
+    """What stands where no data do, channel by channel, or one number for all: of parts of white, black and
+    anything up to white."""
+
+    fill: tuple[float, ...] = (0.0,)
+    """What is left empty when a grid is moved."""
+
+    least: tuple[float, ...] = (0.0,)
+    """Where noise begins."""
+
+    most: tuple[float, ...] = (1.0,)
+    """Where noise ends."""
+
+
 def augmented(
-    shares: Tensor, settings: Augmentation, random: np.random.Generator
+    shares: Tensor, settings: Augmentation, random: np.random.Generator, invented: Invented | None = None
 ) -> tuple[Tensor, Int[Tensor, " b"], Float[Tensor, " b"]]:
     """A batch varied as the settings say: zoom, crop, flip, colour, operations, erase, then mixup or cutmix.
 
@@ -38,6 +55,7 @@ def augmented(
         shares: float32[b, channels, *size], parts of white.
         settings: what is done, and how strongly.
         random: all randomness; nothing else is drawn from.
+        invented: what stands where no data do; black and white if not given.
 
     Returns:
         The batch; for each row, which row was mixed into it; how much of its own label counts.
@@ -50,13 +68,13 @@ def augmented(
     size = shares.shape[2:]
     height = 1 if len(size) == 1 else size[-2]
     batch = shares.reshape(len(shares), -1, height, size[-1])
-    rows = len(batch)
+    rows, invented = len(batch), invented or Invented()
     if settings.zoom:
-        batch = zoomed(batch, _boxes(random, rows, batch, 1 - settings.zoom, 1.0))
+        batch = zoomed(batch, _windows(random, random.uniform(1 - settings.zoom, 1.0, rows), batch))
     if settings.crop:
         reach = [0 if side == 1 else settings.crop for side in batch.shape[2:]]
         down, right = (torch.from_numpy(random.integers(-most, most + 1, rows)) for most in reach)
-        batch = moved(batch, down, right)
+        batch = moved(batch, down, right, _channelled(invented.fill, batch))
     if settings.flip:
         batch = flipped(batch, torch.from_numpy(random.random(rows) < settings.flip))
     if settings.colour:
@@ -68,8 +86,9 @@ def augmented(
         batch = distorted(batch, kinds, settings.magnitude_or_default * signs)
     if settings.erase:
         chosen = torch.from_numpy(random.random(rows) < settings.erase)
-        boxes = _boxes(random, rows, batch, 0.02, 0.33) * chosen[:, None]
-        batch = erased(batch, boxes, _floats(random.random(batch.shape)))
+        boxes = _boxes(random, random.uniform(0.02, 0.33, rows), batch) * chosen[:, None]
+        least, most = (_channelled(each, batch) for each in (invented.least, invented.most))
+        batch = erased(batch, boxes, least + (most - least) * _floats(random.random(batch.shape)))
     batch, partner, share = _mixed(batch, settings, random)
     return batch.reshape(shares.shape), partner, share
 
@@ -87,14 +106,14 @@ def _mixed(
     share = _floats(random.beta(strength, strength, rows))
     if not cut:
         return mixup(batch, partner, share), partner, share
-    mixed, own = cutmix(batch, partner, _rectangles(random, batch, np.sqrt(1 - share.numpy())))
+    mixed, own = cutmix(batch, partner, _rectangles(random, batch, 1 - share.numpy()))
     return mixed, partner, own
 
 
-def moved(batch: Batch, down: Ints, right: Ints) -> Batch:
-    """Every picture moved by whole pixels; what is left empty is 0.
+def moved(batch: Batch, down: Ints, right: Ints, fill: Tensor | float = 0.0) -> Batch:
+    """Every picture moved by whole pixels; what is left empty is ``fill``.
 
-    The random crop of a picture with a margin of zeros (A. Krizhevsky, 2009; K. He et al., 2015,
+    With 0 the random crop of a picture with a margin of zeros (A. Krizhevsky, 2009; K. He et al., 2015,
     arXiv:1512.03385, section 4.2).
 
     >>> moved(torch.tensor([[[[1., 2.], [3., 4.]]]]), torch.tensor([1]), torch.tensor([0])).tolist()
@@ -106,14 +125,14 @@ def moved(batch: Batch, down: Ints, right: Ints) -> Batch:
     inside = ((above >= 0) & (above < height))[:, :, None] & ((before >= 0) & (before < width))[:, None]
     places = above.clamp(0, height - 1)[:, :, None] * width + before.clamp(0, width - 1)[:, None]
     places = places.flatten(1)[:, None].expand(-1, batch.shape[1], -1)
-    return batch.flatten(2).gather(2, places).view_as(batch) * inside[:, None]
+    found = batch.flatten(2).gather(2, places).view_as(batch)
+    return torch.where(inside[:, None], found, torch.as_tensor(fill))
 
 
-def zoomed(batch: Batch, boxes: Boxes) -> Batch:
-    """A rectangle of every picture enlarged to its whole size, bilinearly.
+def zoomed(batch: Batch, boxes: Boxes | Windows) -> Batch:
+    """A rectangle of every picture enlarged to its whole size, bilinearly; it need not be of whole pixels.
 
-    The random resized crop of C. Szegedy et al., 2014 (arXiv:1409.4842, section 6), without its change of
-    shape.
+    The random resized crop of C. Szegedy et al., 2014 (arXiv:1409.4842, section 6).
     """
     height, width = batch.shape[2:]
     top, left, bottom, right = boxes.to(torch.float32).unbind(1)
@@ -175,29 +194,60 @@ def _inside(boxes: Boxes, batch: Batch) -> Bool[Tensor, "b 1 h w"]:
     return (high[:, :, None] & wide[:, None])[:, None]
 
 
-def _boxes(random: np.random.Generator, rows: int, batch: Batch, low: float, high: float) -> Boxes:
-    """Rectangles wholly inside, whose areas are from low to high parts of the picture's."""
-    area = random.uniform(low, high, rows)
-    shape = np.exp(random.uniform(math.log(0.75), math.log(4 / 3), rows))
-    sides = [np.sqrt(area * shape), np.sqrt(area / shape)]
-    if batch.shape[2] == 1:  # a signal has no height
-        sides = [np.ones(rows), area]
+def _windows(random: np.random.Generator, area: NDArray[Any], batch: Batch) -> Windows:
+    """Rectangles wholly inside that are exactly these parts of the picture."""
+    edges: list[NDArray[Any]] = []
+    for side, whole in zip(_sides(area, _shape(random, area), batch), batch.shape[2:], strict=True):
+        begin = random.random(len(side)) * (whole - side)
+        edges += [begin, begin + side]
+    return _floats(np.stack([edges[0], edges[2], edges[1], edges[3]], 1))
+
+
+def _boxes(random: np.random.Generator, area: NDArray[Any], batch: Batch) -> Boxes:
+    """Rectangles of whole pixels wholly inside that are about these parts of the picture."""
+    return _placed(random, _sides(area, _shape(random, area), batch), batch, least=1)
+
+
+def _rectangles(random: np.random.Generator, batch: Batch, area: NDArray[Any]) -> Boxes:
+    """CutMix's: around a point anywhere, of its shape, cut at its edges; of a signal wholly inside."""
+    if 1 in batch.shape[2:]:
+        return _placed(random, _sides(area, np.ones_like(area), batch), batch, least=0)
+    edges: list[NDArray[Any]] = []
+    for whole in batch.shape[2:]:
+        middle = random.integers(0, whole, len(area))
+        half = np.rint(np.sqrt(area) * whole).astype(np.int64) / 2
+        edges += [np.clip(np.floor(middle - half), 0, whole), np.clip(np.floor(middle + half), 0, whole)]
+    return torch.from_numpy(np.stack([edges[0], edges[2], edges[1], edges[3]], 1).astype(np.int64))
+
+
+def _placed(random: np.random.Generator, sides: list[NDArray[Any]], batch: Batch, least: int) -> Boxes:
+    """Rectangles of about these sides anywhere inside, of so many pixels at least along each."""
     edges: list[NDArray[Any]] = []
     for side, whole in zip(sides, batch.shape[2:], strict=True):
-        length = np.clip(np.rint(side * whole), 1, whole).astype(np.int64)
-        begin = (random.random(rows) * (whole - length + 1)).astype(np.int64)
+        length = np.clip(np.rint(side), least, whole).astype(np.int64)
+        begin = (random.random(len(side)) * (whole - length + 1)).astype(np.int64)
         edges += [begin, begin + length]
     return torch.from_numpy(np.stack([edges[0], edges[2], edges[1], edges[3]], 1))
 
 
-def _rectangles(random: np.random.Generator, batch: Batch, part: NDArray[Any]) -> Boxes:
-    """CutMix's: around a point anywhere, each side ``part`` of the picture's, cut at its edges."""
-    edges: list[NDArray[Any]] = []
-    for whole in batch.shape[2:]:
-        middle = random.integers(0, whole, len(part))
-        half = np.maximum(np.rint(part * whole).astype(np.int64), 0) / 2
-        edges += [np.clip(np.floor(middle - half), 0, whole), np.clip(np.floor(middle + half), 0, whole)]
-    return torch.from_numpy(np.stack([edges[0], edges[2], edges[1], edges[3]], 1).astype(np.int64))
+def _sides(area: NDArray[Any], shape: NDArray[Any], batch: Batch) -> list[NDArray[Any]]:
+    """Height and width in pixels of these parts of the picture; an axis of one place is whole."""
+    height, width = batch.shape[2:]
+    if height == 1:
+        return [np.ones_like(area), area * width]
+    if width == 1:
+        return [area * height, np.ones_like(area)]
+    return [np.sqrt(area * shape) * height, np.sqrt(area / shape) * width]
+
+
+def _shape(random: np.random.Generator, area: NDArray[Any]) -> NDArray[Any]:
+    """Part of the height over part of the width: from 3/4 to 4/3, and so that neither exceeds the whole."""
+    return np.exp(random.uniform(np.log(np.maximum(0.75, area)), np.log(np.minimum(4 / 3, 1 / area))))
+
+
+def _channelled(numbers: tuple[float, ...], batch: Batch) -> Float[Tensor, "c 1 1"]:
+    """A number for each channel; the frames of a video, which stand among them, have their channel's."""
+    return torch.tensor(numbers).repeat_interleave(batch.shape[1] // len(numbers))[:, None, None]
 
 
 def _floats(numbers: NDArray[Any]) -> Tensor:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qkvae.config.pictures import Augmentation
-from qkvae.data.augment import augmented
+from qkvae.data.augment import Invented, augmented
 from qkvae.data.numbered import EpochOrder, in_order
-from qkvae.data.picture_format import PictureFormat
+from qkvae.data.picture_format import PictureFormat, channel_moments
 from qkvae.data.pictures import Pictures
 
 
@@ -89,6 +89,7 @@ class PictureBatches:
         self._augmentation = Augmentation() if augmentation is None else augmentation
         self._augmentation.fits(form.size, form.channels)
         self._low, self._breadth = _range(self._augmentation, pictures)
+        self._invented = _invented(self._augmentation, pictures, self._low, self._breadth)
         self._order = EpochOrder(len(pictures), seed)
         self._per_epoch = max(1, round(len(pictures) / rows))
         self._values = _Shared(pictures.values)
@@ -104,7 +105,7 @@ class PictureBatches:
         plain = plain_batch(self._values.rows(chosen), chosen, self.form)
         random = np.random.default_rng([self._seed, number, 1])
         within = (plain.shares - self._low) / self._breadth
-        varied, partner, share = augmented(within, self._augmentation, random)
+        varied, partner, share = augmented(within, self._augmentation, random, self._invented)
         shares = self._low + self._breadth * varied
         return replace(plain, shares=shares, partners=plain.rows[partner], share=share)
 
@@ -120,6 +121,26 @@ def _range(augmentation: Augmentation, pictures: Pictures) -> tuple[float, float
         return 0.0, 1.0
     low, high = (float(each) / pictures.white for each in (pictures.values.min(), pictures.values.max()))
     return (0.0, 1.0) if 0 <= low <= high <= 1 else (low, (high - low) or 1.0)
+
+
+def _invented(augmentation: Augmentation, pictures: Pictures, low: float, breadth: float) -> Invented:
+    """What stands where no data do, within the range that `_range` found: black, and noise up to white.
+
+    Bytes have both.  Black is the smallest number of each channel of other pictures, white its largest.  A
+    signal has neither: its mean fills, and noise has its mean and its deviation, no further than it reaches.
+    """
+    values = pictures.values
+    if values.dtype == np.uint8 or not (augmentation.crop or augmentation.erase):
+        return Invented()
+    axes = (0, *range(2, values.ndim))
+    least, most = values.min(axes).astype(np.float64), values.max(axes).astype(np.float64)
+    fill = least
+    if len(pictures.size) == 1:
+        fill, deviation = channel_moments(values)
+        reach = 3**0.5 * deviation  # of a uniform law
+        least, most = np.maximum(least, fill - reach), np.minimum(most, fill + reach)
+    ranged = ((each / pictures.white - low) / breadth for each in (fill, least, most))
+    return Invented(*(tuple(each.tolist()) for each in ranged))
 
 
 def plain_batch(values: Tensor, places: NDArray[np.int64], form: PictureFormat) -> PictureBatch:
