@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,18 @@ from qkvae.models import Vision
 from qkvae.nn.patches import to_grid
 
 _ROWS = 64  # covered pictures that are read together
+
+Chances = Callable[[Tensor], Tensor]
+"""From a model's numbers, float32[rows, classes], to the probability of each class."""
+
+
+def one_of(told: Float[Tensor, "rows classes"]) -> Float[Tensor, "rows classes"]:
+    """Probabilities of classes of which one is right: softmax.
+
+    >>> one_of(torch.zeros(1, 4))
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
+    """
+    return told.softmax(-1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Curve:
 
 
 def occlusion(
-    model: Vision, picture: Float[Tensor, "c *size"], chosen: int, fill: float = 0.0
+    model: Vision, picture: Float[Tensor, "c *size"], chosen: int, fill: float = 0.0, chances: Chances = one_of
 ) -> Float[Tensor, "*grid"]:
     """p(class) less p(class | this patch is covered), for each patch.  Zeiler and Fergus 2014, section 4.2.
 
@@ -44,6 +57,7 @@ def occlusion(
 
     Args:
         fill: what is seen in place of a patch; 0 is the mean colour of pictures that were normalised.
+        chances: how the run that answers makes probabilities of what its model tells.
 
     >>> from qkvae import config
     >>> settings = config.Vision(
@@ -59,7 +73,7 @@ def occlusion(
     count = model.input.count(picture[None])
     n = torch.Size(count).numel()
     covered = torch.cat([torch.zeros(1, n, dtype=torch.bool), torch.eye(n, dtype=torch.bool)])
-    told = _probabilities(model, picture, covered, chosen, fill)
+    told = _probabilities(model, picture, covered, chosen, fill, chances)
     return (told[0] - told[1:]).view(count)
 
 
@@ -70,6 +84,7 @@ def deletion(
     found: Float[Tensor, "*grid"],
     fill: float = 0.0,
     steps: int = 16,
+    chances: Chances = one_of,
 ) -> Curve:
     """p(class) while patches are covered, those first to which the map ``found`` gives most.
 
@@ -83,7 +98,7 @@ def deletion(
     >>> curve.shares
     tensor([0.0000, 0.3333, 0.6667, 1.0000])
     """
-    return _curve(model, picture, chosen, found, fill, steps, covers=True)
+    return _curve(model, picture, chosen, found, fill, steps, chances, covers=True)
 
 
 def insertion(
@@ -93,16 +108,24 @@ def insertion(
     found: Float[Tensor, "*grid"],
     fill: float = 0.0,
     steps: int = 16,
+    chances: Chances = one_of,
 ) -> Curve:
     """p(class) while patches of a covered picture are shown, those first to which the map gives most.
 
     Petsiuk et al. 2018, as above.
     """
-    return _curve(model, picture, chosen, found, fill, steps, covers=False)
+    return _curve(model, picture, chosen, found, fill, steps, chances, covers=False)
 
 
 def _curve(
-    model: Vision, picture: Tensor, chosen: int, found: Tensor, fill: float, steps: int, covers: bool
+    model: Vision,
+    picture: Tensor,
+    chosen: int,
+    found: Tensor,
+    fill: float,
+    steps: int,
+    chances: Chances,
+    covers: bool,
 ) -> Curve:
     n = found.numel()
     place = torch.empty(n, dtype=torch.long)
@@ -110,11 +133,11 @@ def _curve(
     numbers = torch.linspace(0, n, min(steps, n) + 1).round().long()
     reached = place[None] < numbers[:, None]
     covered = reached if covers else ~reached
-    return Curve(numbers / n, _probabilities(model, picture, covered, chosen, fill))
+    return Curve(numbers / n, _probabilities(model, picture, covered, chosen, fill, chances))
 
 
 def _probabilities(
-    model: Vision, picture: Tensor, covered: Tensor, chosen: int, fill: float
+    model: Vision, picture: Tensor, covered: Tensor, chosen: int, fill: float, chances: Chances
 ) -> Float[Tensor, " rows"]:
     """p(class) of the picture with some of its patches covered: bool[rows, n] says which."""
     check_class(model, chosen)
@@ -125,5 +148,5 @@ def _probabilities(
     with in_use(model), torch.no_grad():
         for some in torch.split(hidden, _ROWS):
             shown = torch.where(some, torch.tensor(fill, dtype=picture.dtype), picture).to(device)
-            told.append(model(shown).float().softmax(-1)[:, chosen].cpu())
+            told.append(chances(model(shown).float())[:, chosen].cpu())
     return torch.cat(told)

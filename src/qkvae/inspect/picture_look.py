@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from torch import Tensor
 
 from qkvae.inspect.charts import Series, bar_chart, line_chart
-from qkvae.inspect.covering import Curve, deletion, insertion, occlusion
+from qkvae.inspect.covering import Chances, Curve, deletion, insertion, occlusion, one_of
 from qkvae.inspect.picture_maps import attention_maps, grad_cam, rollout
 from qkvae.inspect.sections import Picture, Section, Table
 from qkvae.inspect.sections_page import SectionsPage
@@ -31,6 +31,7 @@ def look_at(
     title: str,
     note: str,
     run: str,
+    chances: Chances = one_of,
 ) -> SectionsPage:
     """The page for one grid.
 
@@ -42,10 +43,11 @@ def look_at(
         title: what was read, for the heading.
         note: a sentence below it.
         run: name of the run.
+        chances: how the run makes probabilities of what the model tells.
     """
     drawing, (best, _, chosen) = canvas(shares), told[0]
     maps = {
-        "occlusion": occlusion(model, read, chosen),
+        "occlusion": occlusion(model, read, chosen, chances=chances),
         "Grad-CAM, last block": grad_cam(model, read, chosen),
         "attention rollout": rollout(model, read),
         "attention, last block": attention_maps(model, read)[-1].mean(0),
@@ -53,7 +55,7 @@ def look_at(
     sections = (
         _told(drawing, told, title),
         _maps(drawing, maps, best, read.shape[1:]),
-        _truth(model, read, maps, best, chosen),
+        _truth(model, read, maps, best, chosen, chances),
         _layers(model, read, drawing, told),
         _heads(model, read, drawing),
     )
@@ -78,12 +80,14 @@ def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, size: Sequence
     )
 
 
-def _truth(model: Vision, read: Grid, maps: Mapping[str, Tensor], best: str, chosen: int) -> Section:
+def _truth(
+    model: Vision, read: Grid, maps: Mapping[str, Tensor], best: str, chosen: int, chances: Chances
+) -> Section:
     """What happens to the class while patches are covered in the order of each map, and of none."""
     order = torch.rand(next(iter(maps.values())).shape, generator=torch.Generator().manual_seed(0))
     ranked = {**maps, "any order": order}
-    deleted = {name: deletion(model, read, chosen, each) for name, each in ranked.items()}
-    inserted = {name: insertion(model, read, chosen, each) for name, each in ranked.items()}
+    deleted = {name: deletion(model, read, chosen, each, chances=chances) for name, each in ranked.items()}
+    inserted = {name: insertion(model, read, chosen, each, chances=chances) for name, each in ranked.items()}
     rows = [(name, round(deleted[name].area, 3), round(inserted[name].area, 3)) for name in ranked]
     return Section(
         title="Do these maps tell the truth?",

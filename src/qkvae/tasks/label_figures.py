@@ -13,6 +13,7 @@ from torch import Tensor
 from qkvae import metrics
 from qkvae.data.labels import Examples, LabelKind, Labels
 from qkvae.metrics.labels import correlation_of, correlation_sums
+from qkvae.tasks.labelling import chances
 
 METRICS: dict[LabelKind, str] = {"one": "accuracy", "several": "macro_f1", "number": "pearson"}
 """The figure that decides which weights are best, by what labels are."""
@@ -69,9 +70,9 @@ def figures(labels: Labels, known: Tensor, told: Tensor) -> dict[str, float]:
 def decisions(labels: Labels, known: Tensor, told: Tensor) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """How sure each decision is, and whether it is right: [texts], or [texts, classes] of several labels."""
     if labels.kind == "several":
-        p = told.sigmoid()
+        p = chances(labels, told)
         return torch.maximum(p, 1 - p).numpy(), ((told > 0) == (known > 0.5)).numpy()
-    best = told.softmax(1).max(1)
+    best = chances(labels, told).max(1)
     return best.values.numpy(), (best.indices == known).numpy()
 
 

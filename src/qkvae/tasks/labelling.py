@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from qkvae.config import Choosing
@@ -62,6 +63,16 @@ def refuse(labels: Labels, settings: Choosing) -> None:
         raise ValueError(f"top {settings.top} has no effect on a run that tells numbers: leave it out")
 
 
+def chances(labels: Labels, told: Float[Tensor, "*rows classes"]) -> Float[Tensor, "*rows classes"]:
+    """The probability of each class: by itself where an input may have several, otherwise as one of all.
+
+    >>> import torch
+    >>> chances(Labels("several", ("cat", "dog")), torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
+    return told.sigmoid() if labels.kind == "several" else told.softmax(-1)
+
+
 def told_of(labels: Labels, source: str, row: Tensor, settings: Choosing, cut: bool = False) -> Answer:
     """The answer to an input of which the model's head tells this row of numbers.
 
@@ -72,7 +83,7 @@ def told_of(labels: Labels, source: str, row: Tensor, settings: Choosing, cut: b
     if labels.kind == "number":
         return Answer(source, (), {}, float(row[0]) * labels.scale + labels.mean, cut)
     several = labels.kind == "several"
-    p = row.sigmoid() if several else row.softmax(0)
+    p = chances(labels, row)
     order: list[int] = p.argsort(descending=True, stable=True).numpy().tolist()
     all_of_them = {labels.names[place]: float(p[place]) for place in order}
     names = list(all_of_them)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from qkvae.inspect.picture_look import look_at
 from qkvae.inspect.sections_page import SectionsPage
 from qkvae.tasks.grids import asked
 from qkvae.tasks.image_classification.classifier import GridClassifier
-from qkvae.tasks.labelling import told_of
+from qkvae.tasks.labelling import chances, told_of
 
 
 def look(classifier: GridClassifier, path: str, name: str) -> SectionsPage:
@@ -30,4 +32,13 @@ def look(classifier: GridClassifier, path: str, name: str) -> SectionsPage:
     size = " × ".join(map(str, form.size))
     more = f" Only the first of {len(found):,} examples in it is shown." if len(found) > 1 else ""
     note = f"{answer.text}, read at {size}.{more}"
-    return look_at(classifier.model, form.normalised(shares)[0], shares[0], told, path.strip(), note, name)
+    return look_at(
+        classifier.model,
+        form.normalised(shares)[0],
+        shares[0],
+        told,
+        path.strip(),
+        note,
+        name,
+        partial(chances, labels),
+    )
