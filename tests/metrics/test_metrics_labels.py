@@ -32,6 +32,7 @@ def test_the_figures_of_classes_are_scikit_learns(sides: tuple[np.ndarray, np.nd
     assert metrics.accuracy(table) == pytest.approx(sklearn.accuracy_score(known, predicted))
     theirs = sklearn.f1_score(known, predicted, labels=every, average=None, zero_division=0.0)
     assert metrics.class_f1(table) == pytest.approx(theirs)
+    assert metrics.macro_f1(table) == pytest.approx(sklearn.f1_score(known, predicted, average="macro"))
     if len(np.unique(np.concatenate(sides))) > 1:
         assert metrics.matthews(table) == pytest.approx(sklearn.matthews_corrcoef(known, predicted))
 

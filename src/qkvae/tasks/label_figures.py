@@ -29,9 +29,9 @@ def figures(labels: Labels, known: Tensor, told: Tensor) -> dict[str, float]:
     """Every figure of what was told, against what is known.
 
     - one class each: ``accuracy``, ``macro_f1``, ``mcc`` (Matthews), ``nll`` (−ln p of the known class), and
-      ``ece``, the expected calibration error over 15 bins
-    - several: ``accuracy`` (texts with all decisions right), ``macro_f1``, ``nll`` (summed over the classes
-      of a text), ``ece`` (of single decisions)
+      ``ece``, the expected calibration error over 15 bins; ``macro_f1`` is of the classes known or told
+    - several: ``accuracy`` (texts with all decisions right), ``macro_f1`` (of all classes, 0 for one that is
+      never known or told), ``nll`` (summed over the classes of a text), ``ece`` (of single decisions)
     - numbers: ``pearson``, ``spearman``, ``mse`` and ``mae`` in the numbers' own unit
 
     Args:
@@ -61,7 +61,7 @@ def figures(labels: Labels, known: Tensor, told: Tensor) -> dict[str, float]:
         table = metrics.confusion(known.numpy(), told.argmax(1).numpy(), told.shape[1])
         found = {
             "accuracy": metrics.accuracy(table),
-            "macro_f1": float(metrics.class_f1(table).mean()),
+            "macro_f1": metrics.macro_f1(table),
             "mcc": metrics.matthews(table),
         }
     return {**found, "nll": float(nll) / len(known), "ece": ece}

@@ -150,6 +150,23 @@ def test_the_figures_of_several_labels_by_hand() -> None:
     assert found["nll"] == pytest.approx(float(F.binary_cross_entropy_with_logits(told, known)) * 2)
 
 
+def test_the_macro_f1_is_scikit_learns() -> None:
+    """Of one class each those count that are known or told; of several labels all do."""
+    theirs = pytest.importorskip("sklearn.metrics").f1_score
+    draw = torch.Generator().manual_seed(0)
+    told = torch.randn(40, 6, generator=draw)
+    told[:, 4:] = -9  # neither known nor ever told
+    known = torch.randint(4, (40,), generator=draw)
+    names = tuple("abcdef")
+    found = figures(Labels("one", names, (9,) * 6, 54), known, told)
+    expected = theirs(known.numpy(), told.argmax(1).numpy(), average="macro")
+    assert found["macro_f1"] == pytest.approx(expected)
+    yes = torch.nn.functional.one_hot(known, 6).float()
+    found = figures(Labels("several", names, (9,) * 6, 54), yes, told)
+    expected = theirs(yes.numpy(), (told > 0).numpy(), average="macro", zero_division=0.0)
+    assert found["macro_f1"] == pytest.approx(expected)
+
+
 def test_the_figures_of_numbers_are_in_their_own_unit() -> None:
     labels = Labels("number", total=3, mean=3.0, scale=2.0)
     found = figures(labels, torch.tensor([0.0, 1.0, -1.0]), torch.tensor([[0.5], [1.5], [-0.5]]))
