@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,8 @@ from qkvae.models import Vision
 
 _BARS = 10  # classes whose probabilities are drawn
 _CLASSES = 3  # for which Grad-CAM is drawn
+_WORK = 1e11  # products that the examples of a report may cost: seconds on one core
+_STEPS = 16  # of a curve
 
 Grid = Float[Tensor, "c *size"]
 
@@ -62,6 +65,68 @@ def look_at(
     return SectionsPage(run=run, title=title, note=note, sections=sections)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One grid of those that a report shows."""
+
+    title: str
+    """What it is, what was told of it and what is known."""
+
+    read: Grid
+    """What the model reads."""
+
+    shares: Grid
+    """The same as parts of white, to be drawn."""
+
+    told: tuple[str, int]
+    """The class that was told: its name and its number."""
+
+    known: tuple[str, int] | None = None
+    """The right class, where it is another one."""
+
+
+def where_it_looked(model: Vision, examples: Sequence[Example], chances: Chances = one_of) -> Section:
+    """What decided for the class told of each example, in short.
+
+    What a large model would take too long for is left out, and the section says so: at first occlusion, then
+    the curves, too.
+    """
+    count = torch.Size(model.input.count(examples[0].read[None])).numel()
+    row = sum(p.numel() for p in model.parameters()) * count  # every patch meets every weight once, about
+    curves = (3 + 1) * 2 * (_STEPS + 1)
+    measured = row * curves * len(examples) <= _WORK
+    occluded = row * (curves + count + 1) * len(examples) <= _WORK
+    note = (
+        "Yellow is much, blue is little, each map on a scale of its own. Patches are then covered, or shown "
+        "on an empty ground, in the order of each map for the class that was told: a true one makes the class "
+        "fall early (small area, covered) and rise early (large area, shown), and beats any order."
+    )
+    lacking = "" if occluded else "Occlusion is" if measured else "Occlusion and the areas are"
+    if lacking:
+        note += (
+            f" {lacking} left out: they take this model too long at {count:,} patches. `qkvae look` measures "
+            "them for one input."
+        )
+    pictures = [_example(model, each, chances, occluded, measured) for each in examples]
+    return Section(title="Where it looked", note=note, pictures=pictures)
+
+
+def _example(model: Vision, each: Example, chances: Chances, occluded: bool, measured: bool) -> Picture:
+    """Its maps side by side, and the areas below their curves."""
+    name, chosen = each.told
+    maps = {f"Grad-CAM for “{name}”": grad_cam(model, each.read, chosen)}
+    maps["attention rollout"] = rollout(model, each.read)
+    if occluded:
+        maps[f"occlusion, “{name}”"] = occlusion(model, each.read, chosen, chances=chances)
+    table = _areas(*_measured(model, each.read, maps, chosen, chances)) if measured else None
+    if each.known:
+        right, number = each.known
+        maps[f"Grad-CAM for “{right}”, which is right"] = grad_cam(model, each.read, number)
+    drawing = canvas(each.shares)
+    shown = _shown(drawing, maps, each.read.shape[1:], each.title, wide=True, plain="as it was read")
+    return Picture(drawing=shown, table=table)
+
+
 def _told(drawing: Canvas, told: Sequence[tuple[str, float, int]], title: str) -> Section:
     bars = [(name, p) for name, p, _ in told[:_BARS]]
     rows = [(name, round(p, 4)) for name, p, _ in told]
@@ -84,11 +149,7 @@ def _truth(
     model: Vision, read: Grid, maps: Mapping[str, Tensor], best: str, chosen: int, chances: Chances
 ) -> Section:
     """What happens to the class while patches are covered in the order of each map, and of none."""
-    order = torch.rand(next(iter(maps.values())).shape, generator=torch.Generator().manual_seed(0))
-    ranked = {**maps, "any order": order}
-    deleted = {name: deletion(model, read, chosen, each, chances=chances) for name, each in ranked.items()}
-    inserted = {name: insertion(model, read, chosen, each, chances=chances) for name, each in ranked.items()}
-    rows = [(name, round(deleted[name].area, 3), round(inserted[name].area, 3)) for name in ranked]
+    deleted, inserted = _measured(model, read, maps, chosen, chances)
     return Section(
         title="Do these maps tell the truth?",
         note="Patches are covered, or shown on an empty ground, those first to which a map gives most. A "
@@ -97,8 +158,25 @@ def _truth(
             Picture(drawing=_curves(deleted, f"p({best}) while patches are covered", "part covered")),
             Picture(drawing=_curves(inserted, f"p({best}) while patches are shown", "part shown")),
         ],
-        tables=[Table(headings=("map", "area, covered", "area, shown"), rows=rows)],
+        tables=[_areas(deleted, inserted)],
     )
+
+
+def _measured(
+    model: Vision, read: Grid, maps: Mapping[str, Tensor], chosen: int, chances: Chances
+) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """The curves of deletion and of insertion by each map, and by none."""
+    order = torch.rand(next(iter(maps.values())).shape, generator=torch.Generator().manual_seed(0))
+    ranked = {**maps, "any order": order}
+    return (
+        {name: deletion(model, read, chosen, each, 0.0, _STEPS, chances) for name, each in ranked.items()},
+        {name: insertion(model, read, chosen, each, 0.0, _STEPS, chances) for name, each in ranked.items()},
+    )
+
+
+def _areas(deleted: Mapping[str, Curve], inserted: Mapping[str, Curve]) -> Table:
+    rows = [(name, round(deleted[name].area, 3), round(inserted[name].area, 3)) for name in deleted]
+    return Table(headings=("map", "area, covered", "area, shown"), rows=rows)
 
 
 def _curves(curves: Mapping[str, Curve], title: str, x_label: str) -> Markup:
@@ -140,11 +218,19 @@ def _heads(model: Vision, read: Grid, drawing: Canvas) -> Section:
 
 
 def _shown(
-    drawing: Canvas, maps: Mapping[str, Tensor], size: Sequence[int], title: str = "", wide: bool = False
+    drawing: Canvas,
+    maps: Mapping[str, Tensor],
+    size: Sequence[int],
+    title: str = "",
+    wide: bool = False,
+    plain: str = "",
 ) -> Markup:
-    """The maps over the drawing, side by side, each with its name below; wide: over the whole page.  Long
-    ones, over the frames of a clip, stand one below the other."""
+    """The maps over the drawing, side by side, each with its name below; wide: over the whole page; plain:
+    the name of the drawing itself, which is then the first.  Long ones, over the frames of a clip, stand one
+    below the other."""
     parts: list[str] = []
+    if plain:
+        parts.append(f"<figure>{inline(drawing, plain)}<figcaption>{escape(plain)}</figcaption></figure>")
     for name, found in maps.items():
         flat = " (the same everywhere)" * bool(found.min() == found.max())
         told = f"<figcaption>{escape(name)}{flat}</figcaption>"

@@ -82,7 +82,15 @@ def test_the_report_and_the_card_say_what_was_found(once: Path) -> None:
     report = (once / "run" / "report.html").read_text(encoding="utf-8")
     for part in ("What was taken for what", "Is it as right as it is sure?", "The most confident mistakes"):
         assert part in report
+    assert _looked_at(report).count("data:image/png;base64,") >= 4 * 4  # itself and three maps, each
+    for part in ("Grad-CAM for", "attention rollout", "occlusion, “", "any order", "area, covered"):
+        assert _looked_at(report).count(part) >= 4
     assert "pipeline_tag: image-classification" in (once / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def _looked_at(report: str) -> str:
+    """The section of where it looked."""
+    return report.split("Where it looked</h2>")[1].split("</section>")[0]
 
 
 def test_a_page_shows_where_it_looked(once: Path, tmp_path: Path) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from qkvae.data.pictures import Pictures
-from qkvae.inspect.sections import Sample
-from qkvae.inspect.thumbnails import canvas, inline
 from qkvae.models import Vision
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
 from qkvae.tasks.ending import Ending, tell_figures, write_pages
 from qkvae.tasks.grids import GridCorpus, kind_of, tell_all
+from qkvae.tasks.image_classification.shown import looked, sampled
 from qkvae.tasks.label_figures import figures, targets
 from qkvae.tasks.label_sections import carded, label_sections
 from qkvae.train.progress import Reporter
@@ -36,14 +32,13 @@ def finish(run: Run, corpus: GridCorpus, reporter: Reporter) -> None:
     found = figures(labels, known, told)
     shown = tell_figures(run, reporter, found, len(valid), noun)
 
-    def sample(row: int, answer: str) -> Sample:
-        parts = (("known", _label(valid, row)), ("told", answer), ("is", valid.where(row)))
-        return Sample(parts=(parts[2], parts[0], parts[1]), drawing=drawn(valid, row))
-
     size = " × ".join(map(str, corpus.form.size))
     ending = Ending(
         shown=shown,
-        sections=label_sections(labels, known, told, noun, sample),
+        sections=[
+            *label_sections(labels, known, told, noun, sampled(valid)),
+            looked(model, corpus.form, labels, valid, known, told),
+        ],
         does=f"Labels {noun}s",
         example=valid.where(0) if valid.names else f"some.{'png' if noun == 'picture' else 'npy'}",
         limits=tuple(limit.format(noun=noun, size=size) for limit in _LIMITS),
@@ -54,14 +49,3 @@ def finish(run: Run, corpus: GridCorpus, reporter: Reporter) -> None:
         where=f"{len(valid)} validation {noun}s",
     )
     write_pages(run, ending)
-
-
-def drawn(examples: Pictures, row: int) -> Any:
-    """One example as a small image."""
-    shares = torch.from_numpy(examples.values[row].astype("float32")) / examples.white
-    return inline(canvas(shares), examples.where(row))
-
-
-def _label(examples: Pictures, row: int) -> str:
-    label = (examples.labels or [""])[row]
-    return label if isinstance(label, str) else ", ".join(label) or "none"
