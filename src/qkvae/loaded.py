@@ -14,7 +14,7 @@ from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.models import build
 from qkvae.run import Run
 from qkvae.tasks import Task, find_answerer, find_task
-from qkvae.tasks.task import Answer, Answerer, settled
+from qkvae.tasks.task import Aim, Answer, Answerer, settled
 
 if TYPE_CHECKING:
     from qkvae.tasks.embedder import Embedder
@@ -106,12 +106,28 @@ class LoadedRun:
         """The vector of every text, float32[texts, dim]; ``pool``: mean, first or last."""
         return self.embedder.texts(texts, pool)[0]
 
-    def look(self, asked: str, out: str | Path | None = None) -> Path:
-        """Write one page with what goes on inside while this input is answered."""
+    def look(
+        self,
+        asked: str,
+        out: str | Path | None = None,
+        class_name: str | None = None,
+        block: int | None = None,
+    ) -> Path:
+        """Write one page with what goes on inside while this input is answered.
+
+        Args:
+            class_name: what a classifier of pictures, signals or clips is asked about; what it tells if not
+                given.
+            block: where Grad-CAM is taken from there, counted from 1; the last if not given.
+
+        Raises:
+            ValueError: there is no such class or block, or the task has none to choose from.
+        """
         path = Path(out) if out is not None else self.path / "look.html"
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another --out")
-        return self.task.look(self.answerer, asked, self.path.name).write(path)
+        aim = Aim(class_name=class_name, block=block)
+        return self.task.page(self.answerer, asked, self.path.name, aim).write(path)
 
     def prove(self) -> list[Any]:
         """The invariances that every model must keep, checked on this one."""

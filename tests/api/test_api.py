@@ -107,6 +107,8 @@ def test_looked_into(trained: Path) -> None:
     assert page.read_text(encoding="utf-8").startswith("<!")
     with pytest.raises(FileNotFoundError, match="nowhere is no folder"):
         run.look("abc", trained / "nowhere" / "page.html")
+    with pytest.raises(ValueError, match="block 1 has no effect on the page of a run of translation"):
+        run.look("abc", block=1)
 
 
 def test_told(trained: Path) -> None:

@@ -64,7 +64,8 @@ class Loaded:
     def evaluate(self, paths: Any, **columns: str) -> dict[str, Any]:
         return {"bleu": 39.5, "paths": list(paths), "perplexity": float("inf"), **columns}
 
-    def look(self, text: str, out: Path) -> Path:
+    def look(self, text: str, out: Path, class_name: str | None = None, block: int | None = None) -> Path:
+        self.aim = (class_name, block)
         out.write_text(text, encoding="utf-8")
         return out
 

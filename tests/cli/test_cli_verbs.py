@@ -121,6 +121,10 @@ def test_look_info_and_prove(api: types.SimpleNamespace, capsys: pytest.CaptureF
     assert main(["look", "runs/x", "ein Satz", "--out", "page.html"]) == 0
     assert capsys.readouterr().out == "page.html\n"
     assert Path("page.html").read_text(encoding="utf-8") == "ein Satz"
+    assert api.loaded.aim == (None, None)
+    assert main(["look", "runs/x", "a.png", "--class", "dog", "--block", "2"]) == 0
+    assert capsys.readouterr().out == "look.html\n"
+    assert api.loaded.aim == ("dog", 2)
     assert main(["info", "runs/x"]) == 0
     assert "training.steps  3" in capsys.readouterr().out
     assert main(["prove", "runs/x"]) == 0

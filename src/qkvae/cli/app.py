@@ -57,7 +57,9 @@ qkvae eval runs/mine pairs.tsv --source en --target it --json""",
     "look": Verb(
         target="qkvae.cli.show:look",
         help="Write one self-contained page with what goes on inside for one input.",
-        examples='qkvae look runs/demo "the third of May 2024" --out page.html',
+        examples="""\
+qkvae look runs/demo "the third of May 2024" --out page.html
+qkvae look runs/photos cat.jpg --class dog --block 2""",
     ),
     "data": Verb(target="qkvae.cli.check:app", help="Check data before training on it."),
     "info": Verb(

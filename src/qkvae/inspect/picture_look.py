@@ -26,6 +26,23 @@ _STEPS = 16  # of a curve
 Grid = Float[Tensor, "c *size"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a page is about."""
+
+    chances: Chances = one_of
+    """How the run makes probabilities of what its model tells."""
+
+    chosen: int | None = None
+    """The class that the maps are for; the most probable one if not given."""
+
+    block: int | None = None
+    """The block, from 1, of whose Grad-CAM is asked whether it is true; the last if not given."""
+
+
+_USUAL = View()
+
+
 def look_at(
     model: Vision,
     read: Grid,
@@ -34,7 +51,7 @@ def look_at(
     title: str,
     note: str,
     run: str,
-    chances: Chances = one_of,
+    view: View = _USUAL,
 ) -> SectionsPage:
     """The page for one grid.
 
@@ -46,12 +63,21 @@ def look_at(
         title: what was read, for the heading.
         note: a sentence below it.
         run: name of the run.
-        chances: how the run makes probabilities of what the model tells.
+        view: which class and block; and how the run makes probabilities.
+
+    Raises:
+        ValueError: there is no such block.
     """
-    drawing, (best, _, chosen) = canvas(shares), told[0]
+    depth = model.settings.depth
+    if view.block is not None and not 1 <= view.block <= depth:
+        raise ValueError(f"block {view.block}, but the model has {depth}: choose 1 to {depth}")
+    drawing = canvas(shares)
+    ranked = sorted(told, key=lambda each: each[2] != view.chosen)  # those not chosen stay in their order
+    (best, _, chosen), chances = ranked[0], view.chances
+    block, named = (depth, "last block") if view.block is None else (view.block, f"block {view.block}")
     maps = {
         "occlusion": occlusion(model, read, chosen, chances=chances),
-        "Grad-CAM, last block": grad_cam(model, read, chosen),
+        f"Grad-CAM, {named}": grad_cam(model, read, chosen, block - 1),
         "attention rollout": rollout(model, read),
         "attention, last block": attention_maps(model, read)[-1].mean(0),
     }
@@ -59,7 +85,7 @@ def look_at(
         _told(drawing, told, title),
         _maps(drawing, maps, best, read.shape[1:]),
         _truth(model, read, maps, best, chosen, chances),
-        _layers(model, read, drawing, told),
+        _layers(model, read, drawing, ranked),
         _heads(model, read, drawing),
     )
     return SectionsPage(run=run, title=title, note=note, sections=sections)

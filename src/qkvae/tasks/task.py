@@ -85,6 +85,17 @@ class Page(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What somebody wants to see of where a model looked."""
+
+    class_name: str | None = None
+    """The class that the maps are for; the one told if not given."""
+
+    block: int | None = None
+    """The block that Grad-CAM is taken from, counted from 1; the last if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One task: a record of what its folder holds.  What all tasks do alike with it are the methods.
 
@@ -136,6 +147,9 @@ class Task:
     look: Callable[[Any, str, str], Page]
     """From answerer, an input and the run's name: what goes on inside while the input is answered."""
 
+    aimed: Callable[[Any, str, str, Aim], Page] | None = None
+    """As ``look``, for a class or a block that was chosen; None where there are none to choose from."""
+
     doubts: Callable[[Any, Any, Any], Report]
     """From training examples, held-out ones (or None) and ``data``: what is doubtful in them."""
 
@@ -154,6 +168,19 @@ class Task:
         """Two runs on the same examples, read as by the first one's config, and whether one is better."""
         examples = self.examples(data, data.paths, config.data, 1)
         return {**self.better(first, second, examples), "notes": [str(note) for note in examples.notes]}
+
+    def page(self, answerer: Any, asked: str, run: str, aim: Aim) -> Page:
+        """What goes on inside while an input is answered.
+
+        Raises:
+            ValueError: a class or a block was chosen, and this task has none.
+        """
+        if aim == Aim():
+            return self.look(answerer, asked, run)
+        if self.aimed is None:
+            chosen = f"block {aim.block}" if aim.class_name is None else f'class "{aim.class_name}"'
+            raise ValueError(f"{chosen} has no effect on the page of a run of {self.name}: leave it out")
+        return self.aimed(answerer, asked, run, aim)
 
     def check(self, data: Any) -> Report:
         """What is doubtful in the data."""

@@ -101,6 +101,27 @@ def test_a_page_shows_where_it_looked(once: Path, tmp_path: Path) -> None:
     assert page.count("data:image/png;base64,") == 1 + 4 + 2 * 2 + 2 * 2
 
 
+def test_a_class_and_a_block_can_be_asked_for(
+    once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["look", str(once / "run"), str(next((once / "test" / "above").iterdir()))]
+    out = ["--out", str(tmp_path / "look.html")]
+    assert main([*asked, "--class", "below", "--block", "1", *out]) == 0
+    page = (tmp_path / "look.html").read_text(encoding="utf-8")
+    for part in ("What decided for “below”", "p(below) while patches are shown", "Grad-CAM, block 1"):
+        assert part in page
+    assert page.index("<h3>below (") < page.index("<h3>above (")
+    capsys.readouterr()
+    for flags, said in (
+        (["--class", "belov"], 'class "belov" is none of the 2 classes of the run: did you mean "below"?'),
+        (["--block", "3"], "block 3, but the model has 2: choose 1 to 2"),
+        (["--block", "0"], "block 0, but the model has 2: choose 1 to 2"),
+    ):
+        assert main([*asked, *flags, "--out", str(tmp_path / "none.html")]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "none.html").exists()
+
+
 def test_every_promise_holds_on_a_trained_run(once: Path) -> None:
     assert not [row for row in api.load(once / "run").prove() if not row.holds]
 

@@ -54,6 +54,7 @@ def classification(name: str, data: GridData) -> Task:
         figures=lambda classifier, examples, config: evaluate(classifier, examples),
         better=compare,
         look=look,
+        aimed=look,
         doubts=_doubts,
     )
 
