@@ -75,21 +75,30 @@ class LoadedRun:
             return next(self.answerer.stream([inputs], generation)).text
         return self.answerer.stream(inputs, generation)
 
-    def evaluate(self, paths: Paths, **columns: str | int | None) -> dict[str, Any]:
+    def evaluate(
+        self, paths: Paths, report: str | Path | None = None, **columns: str | int | None
+    ) -> dict[str, Any]:
         """Every figure on a test set; ``notes``: what was handled in reading it.
 
         Args:
+            report: a page to write that shows them: of labelled pictures, signals and clips.
             columns: of a table, by name or number, as the task names them: ``source``, ``target``; and
                 settings of ``generation`` by which is measured, such as ``samples``.
 
         Raises:
-            ValueError: the data cannot be used, or the task has no such column.
+            ValueError: the data cannot be used, or the task has no such column or page.
         """
         known = to_dict(self.config.generation)
         measured = {name: value for name, value in columns.items() if name in known and value is not None}
         config = replace(self.config, generation=replace(self.config.generation, **measured))
         rest = {name: value for name, value in columns.items() if name not in measured}
-        return self.task.evaluate(self.answerer, config, data_settings(self.run.task, paths, rest))
+        data = data_settings(self.run.task, paths, rest)
+        if report is None:
+            return self.task.evaluate(self.answerer, config, data)
+        path = _to_write(report, "--report")
+        found, page = self.task.measured(self.answerer, config, data, self.path.name)
+        page.write(path)
+        return found
 
     @property
     def embedder(self) -> Embedder:
@@ -123,9 +132,7 @@ class LoadedRun:
         Raises:
             ValueError: there is no such class or block, or the task has none to choose from.
         """
-        path = Path(out) if out is not None else self.path / "look.html"
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another --out")
+        path = _to_write(self.path / "look.html" if out is None else out, "--out")
         aim = Aim(class_name=class_name, block=block)
         return self.task.page(self.answerer, asked, self.path.name, aim).write(path)
 
@@ -154,6 +161,18 @@ class LoadedRun:
             "resolved": self.run.resolved,
             "config": to_dict(self.config),
         }
+
+
+def _to_write(path: str | Path, flag: str) -> Path:
+    """The place of a page.
+
+    Raises:
+        FileNotFoundError: its folder is not there.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another {flag}")
+    return path
 
 
 def listed(paths: Paths) -> list[str]:

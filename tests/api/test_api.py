@@ -107,6 +107,8 @@ def test_looked_into(trained: Path) -> None:
     assert page.read_text(encoding="utf-8").startswith("<!")
     with pytest.raises(FileNotFoundError, match="nowhere is no folder"):
         run.look("abc", trained / "nowhere" / "page.html")
+    with pytest.raises(ValueError, match="a run of translation has no page: leave --report out"):
+        run.evaluate([trained / "train.en", trained / "train.de"], trained / "page.html")
     with pytest.raises(ValueError, match="block 1 has no effect on the page of a run of translation"):
         run.look("abc", block=1)
 

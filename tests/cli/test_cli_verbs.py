@@ -109,6 +109,10 @@ def test_eval_and_compare(api: types.SimpleNamespace, capsys: pytest.CaptureFixt
         "source": "0",
         "perplexity": None,
     }
+    assert api.loaded.report is None
+    assert main(["eval", "runs/x", "t.tsv", "--report", "page.html"]) == 0
+    assert api.loaded.report == Path("page.html")
+    capsys.readouterr()
     assert main(["eval", "runs/x", "t.tsv"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == ["bleu", "39.5"]
     assert main(["compare", "runs/a", "runs/b", "t.en", "t.de", "--json"]) == 0

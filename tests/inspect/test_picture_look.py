@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from qkvae import config
-from qkvae.inspect.picture_look import look_at
+from qkvae.inspect import picture_look
+from qkvae.inspect.picture_look import Example, View, look_at, where_it_looked
 from qkvae.models import Vision, build
 from torch_twins import shake
 
 SIZES = {1: (12,), 2: (6, 8), 3: (6, 6, 4)}
 
 
-def page_of(axes: int, pooling: str = "mean", flat: bool = False) -> str:
+def model_of(axes: int, pooling: str = "mean") -> Vision:
     block = config.Block(dim=8, heads=2, hidden=8, positions="learned", dropout=0.0)
     settings = config.Vision(
         block=block,
@@ -27,6 +28,11 @@ def page_of(axes: int, pooling: str = "mean", flat: bool = False) -> str:
     model = build(settings).eval()
     assert isinstance(model, Vision)
     shake(model)
+    return model
+
+
+def page_of(axes: int, pooling: str = "mean", flat: bool = False) -> str:
+    model = model_of(axes, pooling)
     if flat:
         torch.nn.init.zeros_(model.head.output.weight)  # pyright: ignore
     shares = torch.rand(1, *SIZES[axes])
@@ -60,6 +66,46 @@ def test_a_map_without_any_difference_is_called_that() -> None:
     assert "occlusion (the same everywhere)" in page
     assert "Grad-CAM, last block (the same everywhere)" in page
     assert "attention rollout (the same everywhere)" not in page
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3], ids=["signal", "picture", "clip"])
+def test_examples_of_a_report_show_the_right_class_too(axes: int) -> None:
+    shares = torch.rand(1, *SIZES[axes])
+    wrong = Example(title="<a>", read=shares - 0.5, shares=shares, told=("<cat>", 2), known=("dog", 0))
+    right = Example(title="b", read=shares - 0.5, shares=shares, told=("hen", 3))
+    section = where_it_looked(model_of(axes), [wrong, right])
+    names = [re.findall(r"<figcaption>([^<(]+)", each.drawing) for each in section.pictures]
+    assert [name.strip() for name in names[0]] == [
+        *("as it was read", "Grad-CAM for “&lt;cat&gt;”", "attention rollout", "occlusion, “&lt;cat&gt;”"),
+        "Grad-CAM for “dog”, which is right",
+    ]
+    assert len(names[1]) == 4
+    for picture in section.pictures:
+        assert picture.table is not None
+        assert [row[0] for row in picture.table.rows][-1] == "any order"
+        assert all(0 <= float(area) <= 1 for row in picture.table.rows for area in row[1:])
+
+
+@pytest.mark.parametrize("part", [0.95, 0.1])
+def test_what_takes_a_large_model_too_long_is_left_out_and_said(
+    part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A little less than all of it leaves occlusion out, much less the curves, too."""
+    model, shares = model_of(2), torch.rand(1, *SIZES[2])
+    row = sum(p.numel() for p in model.parameters()) * 12
+    monkeypatch.setattr(picture_look, "_WORK", part * row * (8 * 17 + 13))
+    section = where_it_looked(model, [Example(title="a", read=shares, shares=shares, told=("cat", 2))])
+    (picture,) = section.pictures
+    assert "occlusion, “cat”" not in picture.drawing
+    assert ("Occlusion is left out" in section.note) == (part == 0.95) == (picture.table is not None)
+    assert ("Occlusion and the areas are left out" in section.note) == (part == 0.1)
+
+
+def test_a_block_is_counted_from_one() -> None:
+    shares = torch.rand(1, *SIZES[2])
+    for block in (0, 4):
+        with pytest.raises(ValueError, match=f"block {block}, but the model has 3: choose 1 to 3"):
+            look_at(model_of(2), shares, shares, [("cat", 1.0, 2)], "", "", "", View(block=block))
 
 
 def test_it_is_written_whole(tmp_path: Path) -> None:

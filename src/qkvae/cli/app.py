@@ -47,7 +47,8 @@ qkvae use runs/demo --neighbours sentences.txt "the third of May" --count 5""",
         help="Measure a run on data with known answers.",
         examples="""\
 qkvae eval runs/mine test.en.gz test.de.gz
-qkvae eval runs/mine pairs.tsv --source en --target it --json""",
+qkvae eval runs/mine pairs.tsv --source en --target it --json
+qkvae eval runs/photos test/ --report test.html""",
     ),
     "compare": Verb(
         target="qkvae.cli.measure:compare",

@@ -48,7 +48,9 @@ class Measuring(Columns):
     """Draws of the latents by which ln p(x) is estimated (vae); those of the run if not given."""
 
 
-def _evaluate(run: Path, /, *data: str, json: bool = False, settings: Settings) -> int:
+def _evaluate(
+    run: Path, /, *data: str, json: bool = False, report: Path | None = None, settings: Settings
+) -> int:
     """Measure a run on data with known answers.
 
     Parameters
@@ -59,12 +61,15 @@ def _evaluate(run: Path, /, *data: str, json: bool = False, settings: Settings) 
         As for training on the run's task: files, tables, folders, or the name of a data set.
     json
         One JSON document instead of a table.
+    report
+        A page to write as well, of labelled pictures, signals and clips: confusions, the most confident
+        mistakes, calibration.
     """
     from qkvae import api
 
     require_data(data)
     say_working(f"measuring {run} on {' and '.join(data)}")
-    put_document(api.load(run).evaluate(data, **settings), json)
+    put_document(api.load(run).evaluate(data, report, **settings), json)
     return 0
 
 

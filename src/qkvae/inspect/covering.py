@@ -49,7 +49,11 @@ class Curve:
 
 
 def occlusion(
-    model: Vision, picture: Float[Tensor, "c *size"], chosen: int, fill: float = 0.0, chances: Chances = one_of
+    model: Vision,
+    picture: Float[Tensor, "c *size"],
+    chosen: int,
+    fill: float = 0.0,
+    chances: Chances = one_of,
 ) -> Float[Tensor, "*grid"]:
     """p(class) less p(class | this patch is covered), for each patch.  Zeiler and Fergus 2014, section 4.2.
 

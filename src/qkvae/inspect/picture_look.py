@@ -124,8 +124,8 @@ def where_it_looked(model: Vision, examples: Sequence[Example], chances: Chances
     occluded = row * (curves + count + 1) * len(examples) <= _WORK
     note = (
         "Yellow is much, blue is little, each map on a scale of its own. Patches are then covered, or shown "
-        "on an empty ground, in the order of each map for the class that was told: a true one makes the class "
-        "fall early (small area, covered) and rise early (large area, shown), and beats any order."
+        "on an empty ground, in the order of each map for the class that was told: a true one makes the "
+        "class fall early (small area, covered) and rise early (large area, shown), and beats any order."
     )
     lacking = "" if occluded else "Occlusion is" if measured else "Occlusion and the areas are"
     if lacking:

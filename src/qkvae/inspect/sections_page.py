@@ -22,6 +22,9 @@ class SectionsPage:
     note: str
     sections: Sequence[Section]
 
+    verb: str = "look"
+    """What made it."""
+
     def write(self, path: Path | str) -> Path:
         """Write the page; it needs no network, no other file and no script.
 
@@ -36,6 +39,8 @@ class SectionsPage:
         >>> "<h1>a.png</h1>" in SectionsPage(run="digits", title="a.png", note="", sections=()).text()
         True
         """
-        facts = {"run": self.run, "title": self.title, "note": self.note, "sections": self.sections}
+        facts = {"run": self.run, "verb": self.verb, "title": self.title, "note": self.note}
         css = page.part("base.css", "report.css")
-        return page.render("sections.html.j2", {**facts, "css": css, "version": __version__})
+        return page.render(
+            "sections.html.j2", {**facts, "sections": self.sections, "css": css, "version": __version__}
+        )

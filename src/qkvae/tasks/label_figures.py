@@ -50,11 +50,7 @@ def figures(labels: Labels, known: Tensor, told: Tensor) -> dict[str, float]:
     ece = metrics.expected_calibration_error(confidence.ravel(), right.ravel())
     if labels.kind == "several":
         nll = F.binary_cross_entropy_with_logits(told, known, reduction="sum")
-        chosen = (told > 0).long().numpy()
-        tables = [
-            metrics.confusion(known[:, c].long().numpy(), chosen[:, c], 2) for c in range(told.shape[1])
-        ]
-        macro = float(np.mean([metrics.class_f1(table)[1] for table in tables]))
+        macro = float(np.mean([metrics.class_f1(table)[1] for table in yes_or_no(known, told)]))
         found = {"accuracy": float(right.all(1).mean()), "macro_f1": macro}
     else:
         nll = F.cross_entropy(told, known, reduction="sum")
@@ -76,11 +72,20 @@ def decisions(labels: Labels, known: Tensor, told: Tensor) -> tuple[NDArray[Any]
     return best.values.numpy(), (best.indices == known).numpy()
 
 
+def yes_or_no(known: Tensor, told: Tensor) -> list[NDArray[Any]]:
+    """Of several labels the confusion table of each class: no and yes, known by told."""
+    yes, answered = (known > 0.5).long().numpy(), (told > 0).long().numpy()
+    return [metrics.confusion(yes[:, place], answered[:, place], 2) for place in range(told.shape[1])]
+
+
 def by_class(labels: Labels, known: Tensor, told: Tensor) -> dict[str, Any]:
     """Of one class each: the F₁ of every class (``f1``), and as what its examples were taken (``taken_as``).
-    Of several and of numbers nothing."""
-    if labels.kind != "one":
+    Of several the F₁ alone; of numbers nothing."""
+    if labels.kind == "number":
         return {}
+    if labels.kind == "several":
+        tables = zip(labels.names, yes_or_no(known, told), strict=True)
+        return {"f1": {name: float(metrics.class_f1(table)[1]) for name, table in tables}}
     table = metrics.confusion(known.numpy(), told.argmax(1).numpy(), len(labels.names))
     taken_as = {
         name: {labels.names[c]: int(row[c]) for c in np.flatnonzero(row).tolist()}

@@ -12,10 +12,13 @@ from qkvae import metrics
 from qkvae.data.labels import Labels
 from qkvae.inspect.charts import Series, heat_map, line_chart
 from qkvae.inspect.sections import Picture, Sample, Section, Table
-from qkvae.tasks.label_figures import METRICS, decisions
+from qkvae.tasks.label_figures import METRICS, decisions, yes_or_no
 
 _MISTAKES = 15
 _PICTURED = 12  # classes that a picture of the confusions can hold
+_UNSEEN = "of the validation part, which the training never saw"
+GIVEN = "of the data that were given"
+"""What is looked at where a run is measured on them."""
 
 
 def carded(labels: Labels) -> tuple[str, ...]:
@@ -24,14 +27,41 @@ def carded(labels: Labels) -> tuple[str, ...]:
 
 
 def label_sections(
-    labels: Labels, known: Tensor, told: Tensor, noun: str, sample: Callable[[int, str], Sample]
+    labels: Labels,
+    known: Tensor,
+    told: Tensor,
+    noun: str,
+    sample: Callable[[int, str], Sample],
+    which: str = _UNSEEN,
 ) -> list[Section]:
-    """All of them, of classes; ``sample`` as for `confident_mistakes`."""
-    sections = [confident_mistakes(labels, known, told, noun, sample), calibration(labels, known, told)]
-    return [confusions(labels, known, told, noun), *sections] if labels.kind == "one" else sections
+    """All of them, of classes.
+
+    Args:
+        noun: what is labelled.
+        sample: as for `confident_mistakes`.
+        which: of the nouns are looked at, as the end of a sentence.
+    """
+    first = confusions if labels.kind == "one" else each_class
+    return [
+        first(labels, known, told, noun, which),
+        confident_mistakes(labels, known, told, noun, sample),
+        calibration(labels, known, told),
+    ]
 
 
-def confusions(labels: Labels, known: Tensor, told: Tensor, noun: str) -> Section:
+def each_class(labels: Labels, known: Tensor, told: Tensor, noun: str, which: str) -> Section:
+    """Of several labels: how often each was right, wrongly told and missed."""
+    tables = zip(labels.names, yes_or_no(known, told), strict=True)
+    rows = [
+        (name, *map(int, (t[1].sum(), t[1, 1], t[0, 1], t[1, 0])), round(float(metrics.class_f1(t)[1]), 4))
+        for name, t in tables
+    ]
+    headings = ("class", f"{noun}s", "told rightly", "told wrongly", "missed", "F1")
+    note = f"{noun.capitalize()}s {which}."
+    return Section(title="How each class was told", note=note, tables=[Table(headings=headings, rows=rows)])
+
+
+def confusions(labels: Labels, known: Tensor, told: Tensor, noun: str, which: str) -> Section:
     """As what the examples of each class were taken."""
     names = labels.names
     counts = metrics.confusion(known.numpy(), told.argmax(1).numpy(), len(names))
@@ -58,7 +88,7 @@ def confusions(labels: Labels, known: Tensor, told: Tensor, noun: str) -> Sectio
         )
     return Section(
         title="What was taken for what",
-        note=f"{noun.capitalize()}s of the validation part, which the training never saw.",
+        note=f"{noun.capitalize()}s {which}.",
         tables=[table],
         pictures=pictures,
     )
@@ -81,7 +111,7 @@ def confident_mistakes(
         label = labels.names[place if several else int(told[row].argmax())]
         verb = "not " if several and told[row, place] < 0 else ""
         samples.append(sample(row, f"{verb}{label} ({sure[row, place]:.1%} sure)"))
-    note = f"None of the validation {noun}s was labelled wrongly." if not samples else "Are the labels right?"
+    note = f"None of the {noun}s was labelled wrongly." if not samples else "Are the labels right?"
     return Section(title="The most confident mistakes", note=note, samples=samples)
 
 

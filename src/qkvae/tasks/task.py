@@ -13,6 +13,7 @@ from qkvae.tasks.corpus import FEWEST
 if TYPE_CHECKING:  # what only training needs is not imported by those who use a run
     from qkvae.data.findings import Report
     from qkvae.data.tokenizer import Tokenizer
+    from qkvae.inspect.sections import Section
     from qkvae.tasks.corpus import Corpus, Part, Tell
     from qkvae.train.objective import Objective
     from qkvae.train.progress import Reporter
@@ -141,6 +142,9 @@ class Task:
     figures: Callable[[Any, Any, Any], dict[str, Any]]
     """From answerer, examples and config: every figure on examples with known answers."""
 
+    shown: Callable[[Any, Any, Any], tuple[dict[str, Any], Sequence[Section]]] | None = None
+    """As ``figures``, with the sections of a page that shows them; None where there is nothing to show."""
+
     better: Callable[[Any, Any, Any], dict[str, Any]]
     """From two answerers and examples: their figures, and whether one of them is better."""
 
@@ -163,6 +167,24 @@ class Task:
         """Every figure on examples with known answers; ``notes``: what was handled in reading them."""
         examples = self.examples(data, data.paths, config.data, 1)
         return {**self.figures(answerer, examples, config), "notes": [str(note) for note in examples.notes]}
+
+    def measured(self, answerer: Any, config: Any, data: Any, run: str) -> tuple[dict[str, Any], Page]:
+        """The same figures, and a page that shows them.
+
+        Raises:
+            ValueError: this task has no such page.
+        """
+        from qkvae.inspect.sections_page import SectionsPage
+
+        if self.shown is None:
+            raise ValueError(f"a measurement of a run of {self.name} has no page: leave --report out")
+        examples = self.examples(data, data.paths, config.data, 1)
+        found, sections = self.shown(answerer, examples, config)
+        notes = [str(note) for note in examples.notes]
+        title = " and ".join(map(str, data.paths))
+        note = ", ".join(_told(name, each) for name, each in found.items() if isinstance(each, int | float))
+        page = SectionsPage(run=run, title=title, note=note, sections=sections, verb="eval")
+        return {**found, "notes": notes}, page
 
     def compare(self, first: Any, second: Any, config: Any, data: Any) -> dict[str, Any]:
         """Two runs on the same examples, read as by the first one's config, and whether one is better."""
@@ -187,6 +209,10 @@ class Task:
         train = self.examples(data, data.paths, None, FEWEST)
         valid = self.examples(data, data.valid, None, 1) if data.valid else None
         return self.doubts(train, valid, data)
+
+
+def _told(name: str, value: float) -> str:
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:.4f}"
 
 
 def fitting(config: Any, tokenizer: Tokenizer, longest: int) -> Any:

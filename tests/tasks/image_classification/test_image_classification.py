@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,25 @@ def test_the_report_and_the_card_say_what_was_found(once: Path) -> None:
     for part in ("Grad-CAM for", "attention rollout", "occlusion, “", "any order", "area, covered"):
         assert _looked_at(report).count(part) >= 4
     assert "pipeline_tag: image-classification" in (once / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_measurement_can_be_shown_on_a_page(
+    once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With every label turned round almost all are confident mistakes."""
+    for here, there in (("above", "below"), ("below", "above")):
+        shutil.copytree(once / "test" / here, tmp_path / "wrong" / there)
+    asked, page = ["eval", str(once / "run"), str(tmp_path / "wrong")], tmp_path / "page.html"
+    assert main([*asked, "--report", str(page), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] < 0.1
+    text = page.read_text(encoding="utf-8")
+    for part in ("What was taken for what", "Is it as right as it is sure?", "Pictures of the data that"):
+        assert part in text
+    mistakes = text.split("The most confident mistakes</h2>")[1].split("</section>")[0]
+    assert mistakes.count("data:image/png;base64,") == 15
+    assert "qkvae eval · run" in text
+    assert main([*asked, "--report", str(tmp_path / "nowhere" / "page.html")]) == 2
+    assert "choose another --report" in capsys.readouterr().err
 
 
 def _looked_at(report: str) -> str:

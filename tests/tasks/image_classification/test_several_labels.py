@@ -58,3 +58,13 @@ def test_with_nothing_covered_a_curve_says_what_the_run_answers(
     p = next(iter(answer.record()["probabilities"].values()))
     assert sum(answer.record()["probabilities"].values()) != pytest.approx(1)  # else nothing is told apart
     assert [float(curve.probabilities[0]) for curve in curves] == pytest.approx([p] * len(curves), abs=1e-5)
+
+
+def test_each_class_is_measured_and_shown(several: Path, tmp_path: Path) -> None:
+    found = api.load(several / "run").evaluate(several / "table.jsonl", tmp_path / "page.html")
+    assert list(found["f1"]) == ["above", "below", "edge"]
+    assert sum(found["f1"].values()) / 3 == pytest.approx(found["macro_f1"])
+    assert found == api.load(several / "run").evaluate(several / "table.jsonl")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for part in ("How each class was told", "told wrongly", "Is it as right as it is sure?"):
+        assert part in text

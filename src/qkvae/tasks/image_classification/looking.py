@@ -15,13 +15,12 @@ from qkvae.tasks.image_classification.classifier import GridClassifier
 from qkvae.tasks.labelling import chances, told_of
 from qkvae.tasks.task import Aim
 
-
 _USUAL = Aim()
 
 
 def look(classifier: GridClassifier, path: str, name: str, aim: Aim = _USUAL) -> SectionsPage:
-    """Label the first example of a file, and show every map of where the model looked for its best label, or for
-    the class asked for.
+    """Label the first example of a file, and show every map of where the model looked for its best label, or
+    for the class asked for.
 
     Raises:
         ValueError, FileNotFoundError: there is no such file, class or block, or the file cannot be

@@ -19,7 +19,7 @@ from qkvae.tasks.grids import (
     summary,
 )
 from qkvae.tasks.image_classification.ending import finish
-from qkvae.tasks.image_classification.evaluate import compare, evaluate
+from qkvae.tasks.image_classification.evaluate import compare, evaluate, shown
 from qkvae.tasks.image_classification.looking import look
 from qkvae.tasks.image_classification.objective import ClassificationObjective
 from qkvae.tasks.task import Task
@@ -52,6 +52,7 @@ def classification(name: str, data: GridData) -> Task:
         objective=lambda model, tokenizer, corpus, config: ClassificationObjective(model, corpus, config),
         finish=lambda run, corpus, reporter, seconds: finish(run, corpus, reporter),
         figures=lambda classifier, examples, config: evaluate(classifier, examples),
+        shown=lambda classifier, examples, config: shown(classifier, examples),
         better=compare,
         look=look,
         aimed=look,
