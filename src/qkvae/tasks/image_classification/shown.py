@@ -56,10 +56,11 @@ def looked(
         best = int(told[row].argmax())
         right = _missed(labels, known[row], told[row])
         p = float(chances(labels, told[row])[best])
-        title = f"{examples.where(row)}: {labels.names[best]} ({p:.1%}), known {label_of(examples, row)}"
+        none = "none, but soonest " * (labels.kind == "several" and p < 0.5)
+        answer = f"{none}{labels.names[best]} ({p:.1%})"
         shown.append(
             Example(
-                title=title,
+                title=f"{examples.where(row)}: {answer}, known {label_of(examples, row)}",
                 read=form.normalised(shares)[0],
                 shares=shares[0],
                 told=(labels.names[best], best),
