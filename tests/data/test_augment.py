@@ -221,6 +221,7 @@ def test_what_cannot_be_done_is_refused() -> None:
         Augmentation(colour=0.4).fits((8, 8), 2)
     with pytest.raises(ValueError, match="operations is 2, which are for pictures"):
         Augmentation(operations=2).fits((5, 8, 8), 1)
+    Augmentation(crop=7).fits((1, 8), 1)
     with pytest.raises(ValueError, match="crop is 8, but the smallest side is 8"):
         Augmentation(crop=8).fits((8, 9), 1)
     with pytest.raises(ValueError, match=r"magnitude 0\.5 has no effect"):

@@ -203,5 +203,6 @@ class Augmentation:
                 f"operations is {self.operations}, which are for pictures, but the data have {len(size)} "
                 "axes: leave it out"
             )
-        if self.crop and self.crop >= min(size[-2:]):
-            raise ValueError(f"crop is {self.crop}, but the smallest side is {min(size[-2:])}: choose less")
+        smallest = min((side for side in size[-2:] if side > 1), default=1)  # along a side of 1 nothing moves
+        if self.crop and self.crop >= smallest:
+            raise ValueError(f"crop is {self.crop}, but the smallest side is {smallest}: choose less")

@@ -27,7 +27,7 @@ class LatentData:
     """Where the data are: pictures, rows of numbers and categories, or texts."""
 
     paths: tuple[str, ...] = ()
-    """Folders or archives of pictures, idx, .npz, .npy, .amat, .mat, a table (.csv .tsv .jsonl .parquet) of
+    """Pictures (folders, archives, idx, .npz, .npy, .amat, .mat), a table (.csv .tsv .jsonl .parquet) of
     numbers and categories, or text by lines; embedded data if none."""
 
     valid: tuple[str, ...] = ()
