@@ -122,8 +122,10 @@ def test_a_number_that_is_mistyped_is_named(tmp_path: Path) -> None:
 
 def test_cells_apart_by_semicolons_are_told_of(tmp_path: Path) -> None:
     lines = ["age;town", *(f"{n};Pisa" for n in range(20))]
-    with pytest.raises(ValueError, match="has one column, age;town: if ';' stands between its cells"):
+    with pytest.raises(ValueError, match="has one column, age;town: put commas between its cells, not ';'"):
         read_mixed_table(table(tmp_path, lines))
+    alone = read_mixed_table(table(tmp_path, ["a;b", *(f"{n}" for n in range(12))]))
+    assert list(alone.columns) == ["a;b"]
 
 
 def test_constant_is_what_does_not_change_but_for_rounding(tmp_path: Path) -> None:

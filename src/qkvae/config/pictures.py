@@ -20,7 +20,7 @@ class PictureReading:
     """Column of the pictures in a table, by name or by number from 0, or name of their array (.npz, .mat)."""
 
     label: str | None = None
-    """Column of the labels, by name or by number from 0, or name of their array in an .npz or .mat."""
+    """Column of the labels, by name or by number from 0, or name of their array in an .npz."""
 
     folder: str | None = None
     """Folder that the paths in a table start from; the table's own if not given."""
@@ -113,7 +113,7 @@ class SignalData:
     """Name of the array that holds the data, in an .npz."""
 
     label: str | None = None
-    """Column of the labels, by name or by number from 0, or name of their array in an .npz or .mat."""
+    """Column of the labels, by name or by number from 0, or name of their array in an .npz."""
 
     valid_fraction: float | None = None
     """Part split off for validation, 10,000 examples at most, by hash of the example; 0.1 if not given."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qkvae.data.pairs import Tally
 
+_FEW = 4
 _KINDS = {1: "signals", 2: "pictures", 3: "videos"}
 _WHOLE = "biu"  # numpy's letters for truth values, whole numbers, and those without a sign
 _EXACT = 2**24  # whole numbers up to here are float32 exactly
@@ -21,8 +22,8 @@ def as_grids(
     """An array as [count, channels, *size], and the value that is white.
 
     Args:
-        array: [count, *size], [count, *size, channels], or [count, channels, *size] where the second axis is
-            shorter than the last one; of pictures also [count, height · width].
+        array: [count, *size], [count, *size, channels], or, where `_is_first` says so, [count, channels,
+            *size]; of pictures also [count, height · width].
         axes: of a grid: 1 for signals, 2 for pictures, 3 for videos.
         name: what messages call it.
         tally: how the axes and numbers were taken is noted here.
@@ -51,11 +52,25 @@ def _channels_first(array: NDArray[Any], axes: int, name: str, size: tuple[int, 
     if array.ndim == axes + 1:
         return array[:, None]
     if array.ndim == axes + 2:
-        return array if array.shape[1] < array.shape[-1] else np.moveaxis(array, -1, 1)
+        return array if _is_first(array.shape[1:]) else np.moveaxis(array, -1, 1)
     raise ValueError(
         f"{name} has the shape {_by(array.shape)}, {array.ndim} axes, but {_KINDS[axes]} have {axes + 1} "
         f"(count and size) or {axes + 2} (and channels)"
     )
+
+
+def _is_first(shape: tuple[int, ...]) -> bool:
+    """Whether channels stand before a grid and not behind it: four at most do, more before a square, or before
+    a signal of at least four times their number.
+
+    >>> [_is_first(shape) for shape in ((3, 28, 28), (6, 16, 16), (9, 9, 200), (12, 187), (50, 64))]
+    [True, True, False, True, False]
+    """
+    first, last = shape[0], shape[-1]
+    if first >= last:
+        return False
+    square = len(shape) > 2 and len(set(shape[1:])) == 1
+    return first <= _FEW or square or (len(shape) == 2 and _FEW * first <= last)
 
 
 def _unfolded(places: int, name: str, size: tuple[int, ...] | None) -> tuple[int, ...]:

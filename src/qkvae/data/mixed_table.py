@@ -57,7 +57,8 @@ class MixedTable:
             object.__setattr__(self, "lines", range(1, len(self) + 1))
         if not self.places:
             object.__setattr__(self, "places", range(1, len(self) + 1))
-        if {len(cells) for cells in self.columns.values()} | {len(self.lines)} != {len(self)}:
+        counts = {len(self.lines), len(self.places)}
+        if {len(cells) for cells in self.columns.values()} | counts != {len(self)}:
             lengths = ", ".join(f"{name} {len(cells)}" for name, cells in self.columns.items())
             raise ValueError(f"there are {len(self.lines)} lines, but columns of other lengths: {lengths}")
 
@@ -124,20 +125,20 @@ def read_mixed_table(
         file = TextFile(locate(path))
         names, rows = _rows(file, tally)
         left = {_ignored(each, names, file.name) for each in ignore}
-        kept = [place for place, name in enumerate(names) if name not in left]
+        kept = [each for each, name in enumerate(names) if name not in left]
+        theirs = [names[each] for each in kept]
         if not columns:
-            columns = {names[place]: [] for place in kept}
-        if [names[place] for place in kept] != list(columns):
-            theirs = ", ".join(names[place] for place in kept)
+            columns = {name: [] for name in theirs}
+        if theirs != list(columns):
+            theirs = ", ".join(theirs)
             raise ValueError(f"{file.name} has the columns {theirs}, but the first has {', '.join(columns)}")
-        for number, cells in rows:
-            place = next(seen)
+        for (number, cells), place in zip(rows, seen, strict=False):
             if cells is None:
                 continue
             lines.append(number)
             places.append(place)
-            for name, place in zip(columns, kept, strict=True):
-                columns[name].append(_cell(cells[place], name, f"{file.name}:{number}", tally))
+            for name, each in zip(columns, kept, strict=True):
+                columns[name].append(_cell(cells[each], name, f"{file.name}:{number}", tally))
     if not columns:
         raise ValueError(f"{', '.join(given)} has no column left: ignore fewer")
     found = MixedTable(columns, lines, places, tally.notes(), tuple(given))
@@ -161,11 +162,10 @@ def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, 
     number, cells = next(rows, (0, list[str]()))
     if not cells:
         raise ValueError(f"{file.name} holds no row")
-    if len(cells) == 1 and (apart := next((each for each in ";|\t" if each in cells[0]), None)):
-        raise ValueError(
-            f"{file.name} has one column, {shortened(cells[0])}: if {apart!r} stands between its cells, put "
-            f"{'commas' if file.suffix == '.csv' else 'tabs'} there"
-        )
+    second = next(rows, None)
+    rows = rows if second is None else itertools.chain([second], rows)
+    if len(cells) == 1 and second is not None:
+        _refuse_apart(file, cells[0], second[1][0])
     headless = any(_number(_unquoted(cell)) is not None for cell in cells)
     if headless:
         tally.add("first row", "first row holds numbers and was read as a row, not as a header", file.name)
@@ -175,6 +175,21 @@ def _rows(file: TextFile, tally: Tally) -> tuple[list[str], Iterator[tuple[int, 
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f'{file.name} has two columns "{twice}": give each its own name')
     return names, _even(rows, len(names), file.name, tally)
+
+
+def _refuse_apart(file: TextFile, first: str, second: str) -> None:
+    """Refuse a table of one column both of whose first rows hold what stands between cells elsewhere.
+
+    Raises:
+        ValueError: they do.
+    """
+    for apart in ";|\t":
+        if 0 < first.count(apart) == second.count(apart):
+            between = "commas" if file.suffix == ".csv" else "tabs"
+            raise ValueError(
+                f"{file.name} has one column, {shortened(first)}: put {between} between its cells, "
+                f"not {apart!r}"
+            )
 
 
 def _even(

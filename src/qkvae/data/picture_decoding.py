@@ -114,7 +114,8 @@ def decode(raw: bytes, size: tuple[int, int], channels: int, fit: Fit, most_pixe
         ValueError: it says that it holds more than ``most_pixels``.
     """
     with _opened(raw, most_pixels) as image:
-        plain = _plain(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
+        kind = image.format  # which a turned copy no longer tells
+        plain = _plain(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB", kind)
         fitted = _fitted(plain, (size[1], size[0]), fit)
     pixels = np.asarray(fitted, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -171,10 +172,10 @@ def _grey_palette(image: Image.Image) -> bool:
     return colours[0::3] == colours[1::3] == colours[2::3]
 
 
-def _plain(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
+def _plain(image: Image.Image, mode: Literal["L", "RGB"], kind: str | None) -> Image.Image:
     """8 bits a channel, nothing transparent."""
     if image.mode in _DEEP:
-        image = _shallow(image)
+        image = _shallow(image, kind)
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         image = Image.new("RGBA", layers.size, "white")
@@ -184,11 +185,11 @@ def _plain(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
     return image.convert("RGB").convert(mode) if image.mode in ("P", "PA") else image.convert(mode)
 
 
-def _shallow(image: Image.Image) -> Image.Image:
+def _shallow(image: Image.Image, kind: str | None) -> Image.Image:
     """Grey of more than 8 bits as 8: by the format's range where it has one, else from 0, or the least number
     below it, to the picture's largest."""
     numbers = np.asarray(image)
-    if image.mode.startswith("I;16") or image.format == "PPM":
+    if image.mode.startswith("I;16") or kind == "PPM":
         return Image.fromarray((numbers.astype(np.uint32) >> 8).astype(np.uint8))
     reals = np.nan_to_num(numbers.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     black = min(float(reals.min()), 0.0)

@@ -75,6 +75,11 @@ class PictureFormat:
         """Values as parts of white, in [0, 1] for pictures of whole numbers; float32."""
         return values.to(torch.float32) / self.white
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What is read as 0 and as 1 by `ranged`, where white is 1."""
+        return self.least, self.most
+
     def ranged(self, values: Tensor) -> Tensor:
         """Values as parts of white, or of the range of the training pictures where that goes beyond."""
         shares = self.shares(values)

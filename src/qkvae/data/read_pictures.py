@@ -106,7 +106,7 @@ def _read(
     if arrays:
         return _joined(_read_arrays(arrays, settings, axes, labelled, like, tally))
     if axes != 2:
-        raise ValueError(f"{located[0].name} holds no array: give .npz, .npy or idx")
+        raise ValueError(f"{located[0].name} holds no array: give .npz, .npy, .mat or idx")
     return Scan(located, settings, labelled, tally).pictures(like, say)
 
 

@@ -87,17 +87,28 @@ def without_unmet(
     unmet = chosen & np.fromiter((not names <= there for names in held), np.bool_, len(held))
     left = chosen & np.isin(hashes, hashes[unmet])
     if chosen.any() and left.sum() == chosen.sum():
-        often = Counter(
-            name for names in dict(zip(hashes.tolist(), held, strict=True)).values() for name in names
-        )
-        spare = np.fromiter((all(often[name] > 1 for name in names) for names in held), np.bool_, len(held))
-        if not spare.any():
-            raise ValueError(
-                "each class has one example alone, so none can be split off: give more, or name a part to "
-                "validate on (--valid)"
-            )
-        return hashes == hashes[spare].min(), np.flatnonzero(left).tolist()
+        picked = _spare(hashes, held)
+        return picked, np.flatnonzero(left & ~picked).tolist()
     return chosen & ~left, np.flatnonzero(left).tolist()
+
+
+def _spare(hashes: NDArray[np.uint64], held: Sequence[set[str]]) -> NDArray[np.bool_]:
+    """The examples of the lowest hash of those whose classes all stand under another one, too.
+
+    Raises:
+        ValueError: there are none.
+    """
+    together: dict[int, set[str]] = {}
+    for key, names in zip(hashes.tolist(), held, strict=True):
+        together.setdefault(key, set()).update(names)
+    often = Counter(name for names in together.values() for name in names)
+    spare = [key for key, names in together.items() if all(often[name] > 1 for name in names)]
+    if not spare:
+        raise ValueError(
+            "each class has one example alone, so none can be split off: give more, or name a part to "
+            "validate on (--valid)"
+        )
+    return hashes == np.uint64(min(spare))
 
 
 def kept_note(kept: Sequence[int], where: Callable[[int], str], what: str) -> tuple[Note, ...]:

@@ -18,7 +18,7 @@ MOST_CATEGORIES = 50
 
 _MISTYPED = 0.9  # part of a column's cells, of more than …
 _NUMBERS = 10  # different numbers, from which those that are none are mistyped
-_CHANGES = 1e-12  # part of the largest number; what changes by less is constant but for rounding
+_CHANGES = 1e-14  # part of the largest number; what changes by less is constant but for rounding
 _FARTHEST = 1e15  # deviations from the mean: the square of more is no number in fp32
 
 
@@ -134,16 +134,20 @@ class TableScaling:
                 raise ValueError(
                     f'the table has no column "{column.name}", as that trained on has: it has {held}'
                 )
-        rows = len(table)
+        rows, notes = len(table), list[Note]()
         scaled = np.zeros((rows, len(self.numeric)), np.float32)
         known = np.zeros((rows, len(self.numeric)), np.bool_)
         for place, column in enumerate(self.numeric):
             values = numbers(table, column.name)
             known[:, place] = ~np.isnan(values)
-            told = np.where(known[:, place], (values - column.mean) / column.std, 0)
+            with np.errstate(over="ignore"):
+                told = np.where(known[:, place], (values - column.mean) / column.std, 0)
             scaled[:, place] = told.clip(-_FARTHEST, _FARTHEST)
+            if (far := np.abs(told) > _FARTHEST).any():
+                where = shown(table, np.flatnonzero(far).tolist())
+                what = f'values of "{column.name}" beyond 10¹⁵ deviations were taken for that far'
+                notes.append(Note("far", int(far.sum()), what, where))
         codes = np.full((rows, len(self.categorical)), -1, np.int64)
-        notes: list[Note] = []
         for place, column in enumerate(self.categorical):
             code = {name: number for number, name in enumerate(column.categories)}
             never = len(column.categories)

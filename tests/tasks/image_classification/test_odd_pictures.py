@@ -170,3 +170,17 @@ def test_positions_of_a_picture_on_its_side_are_stretched(tmp_path: Path) -> Non
     table = here.state_dict()["input.positions.table"]
     assert table.shape == known["input.positions.table"].shape
     assert not torch.equal(table, known["input.positions.table"])
+
+
+def test_a_deep_pgm_keeps_its_place_in_the_range_of_its_format() -> None:
+    values = np.linspace(0, 4095, 64).astype(">u2")
+    found = decode(b"P5 8 8 65535\n" + values.tobytes(), (8, 8), 1, "stretch", 2**20)
+    assert (found.min(), found.max()) == (0, 15)
+
+
+def test_classes_of_one_source_are_counted_together() -> None:
+    hashes = np.array([0, 0, 1], np.uint64)
+    chosen, _ = without_unmet(np.array([False, False, True]), hashes, ["yes", "no", "yes"])
+    assert chosen.tolist() == [False, False, True]
+    with pytest.raises(ValueError, match="each class has one example alone"):
+        without_unmet(np.array([True, True, False]), hashes, ["yes", "no", "maybe"])

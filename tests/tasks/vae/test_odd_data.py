@@ -14,6 +14,8 @@ from tiny_latents import config, pictures, save_png, table
 from qkvae import api
 from qkvae.cli import main
 from qkvae.config import VAE, Inference, Vae, VqVae
+from qkvae.data.picture_format import PictureFormat
+from qkvae.data.pictures import Pictures
 from qkvae.data.read_pictures import read_pictures
 from qkvae.inspect.mosaic import grid
 from qkvae.losses.bounds import negative_elbo, terms
@@ -120,7 +122,7 @@ def test_a_picture_says_no_label_and_gets_one_by_like(
         assert main(["use", str(of_labels), one, *way]) != 0
         said = capsys.readouterr().err
         assert "says no label" in said
-        assert "--like LABEL" in said
+        assert "--like 0" in said
     grids = ["--reconstruct", "--traverse", "--interpolate"]
     for way in grids:
         out = tmp_path / f"{way[2:]}.png"
@@ -164,3 +166,23 @@ def test_binarize_is_refused_of_what_is_never_drawn(tmp_path: Path) -> None:
 def test_a_vae_is_not_exported(of_labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(of_labels), str(tmp_path / "out")]) != 0
     assert "a run of vae cannot be exported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "zeros", "likelihood"), [(-1, 1, 0.0, "bernoulli"), (-40, 255, 0.6, "gaussian")]
+)
+def test_the_likelihood_follows_what_is_read_as_black_and_white(
+    low: float, high: float, zeros: float, likelihood: str
+) -> None:
+    draw = np.random.default_rng(0)
+    values = draw.choice([low, high], (20, 1, 4, 4)).astype(np.float32)
+    if zeros:
+        values = np.where(draw.random(values.shape) < zeros, 0, draw.uniform(low, high, values.shape))
+        values[0, 0, 0, :2] = low, high
+    some = Pictures(values.astype(np.float32), white=1.0)
+    form = PictureForm(PictureFormat.of(some))
+    assert form.filled(VAE(), some).likelihood == likelihood
+
+
+def test_beta_0_of_texts_asks_for_no_free_nats() -> None:
+    assert Inference(beta=0.0).of_texts.free_nats is None

@@ -28,6 +28,11 @@ class GridLearning:
         checks.one_of(self, "class_weights")
         checks.fraction(self, "label_smoothing")
 
+    @property
+    def label_smoothing_or_default(self) -> float:
+        """Part of the target probability spread evenly over the classes, where each example has one."""
+        return 0.1 if self.label_smoothing is None else self.label_smoothing
+
 
 def small_vision(
     dim: int,

@@ -141,7 +141,7 @@ class Inference:
     @property
     def of_texts(self) -> Inference:
         """The same for texts, whose decoder would do without latents: free nats, unless they are given."""
-        idle = self.bound == "iwae" or self.free_nats is not None
+        idle = self.bound == "iwae" or self.free_nats is not None or not self.beta
         return self if idle else replace(self, free_nats=FREE_NATS_OF_TEXTS)
 
     @property

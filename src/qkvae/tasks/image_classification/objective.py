@@ -15,7 +15,6 @@ from qkvae.tasks.label_figures import METRICS, figures, targets
 from qkvae.tasks.reading import evenly
 from qkvae.train.objective import Loss
 
-_SMOOTHING = 0.1
 _WATCHED = 2_000  # validation examples that are looked at at each evaluation
 
 
@@ -62,7 +61,6 @@ class ClassificationObjective(GridObjective):
         weights = None if self.weights is None else self.weights.to(told.device)
         own, other, share = (each.to(told.device) for each in (own, other, share))
         if self.labels.kind == "one":
-            given = self.learning.label_smoothing
-            smoothing = _SMOOTHING if given is None else given
+            smoothing = self.learning.label_smoothing_or_default
             return losses.mixed_classes(told, own, other, share, weights, smoothing)
         return losses.many_labels(told, torch.lerp(other, own, share[:, None]), weights)

@@ -58,7 +58,9 @@ class PictureForm:
         photographs logistic levels, and numbers that are no levels a normal law.
         """
         levels = round(self.format.white) + 1 if train.values.dtype == np.uint8 else None
-        likelihood = model.likelihood or _fitting(train.values, self.format.white)
+        likelihood = model.likelihood or _fitting(
+            train.values, *(end * self.format.white for end in self.format.ends)
+        )
         if likelihood in ("logistic", "categorical") and model.levels is None:
             model = replace(model, likelihood=likelihood, levels=levels)
         if likelihood == "mixed":
@@ -74,7 +76,7 @@ class PictureForm:
         """What the training pictures decided."""
         if not self.format.beyond:
             return ()
-        least, most = (each * self.format.white for each in (self.format.least, self.format.most))
+        least, most = (each * self.format.white for each in self.format.ends)
         return (f"numbers from {least:.6g} to {most:.6g} are read as parts of that range, from 0 to 1",)
 
     def where(self, part: Any, place: int) -> str:
@@ -204,9 +206,9 @@ def saved_form(run: Run) -> Form:
     return PictureForm(PictureFormat.from_dict(passport["pictures"]))
 
 
-def _fitting(values: Any, white: float) -> Any:
-    """The likelihood for pictures of these numbers."""
+def _fitting(values: Any, black: float, white: float) -> Any:
+    """The likelihood for pictures of these numbers, which are read as 0 where black and 1 where white."""
     some = values[:: max(1, len(values) // 1000)]
-    if float(((some == 0) | (some == white)).mean()) >= _EXTREME:
+    if float(((some == np.float32(black)) | (some == np.float32(white))).mean()) >= _EXTREME:
         return "bernoulli"
     return "logistic" if values.dtype == np.uint8 else "gaussian"

@@ -41,6 +41,7 @@ from qkvae.train.progress import Reporter
 def _filled(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None) -> Vae:
     form = corpus.form
     if isinstance(form, TextForm):
+        _refuse_binarize(config, "on texts")
         return replace(
             config,
             model=replace(form, tokenizer=tokenizer).filled(config.model, corpus.train),
@@ -54,15 +55,21 @@ def _filled(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None) -> V
     model = form.filled(config.model, corpus.train)
     classes = 0 if corpus.labels is None else len(corpus.labels.names)
     config = replace(config, model=replace(model, classes=classes))
-    if config.learning.binarize != "dynamic" and model.told.likelihood_or_default != "bernoulli":
-        asked = config.learning.binarize
-        raise ValueError(f"binarize {asked} has no effect with likelihood {model.likelihood}: leave it out")
+    if model.likelihood_or_default != "bernoulli":
+        _refuse_binarize(config, f"with likelihood {model.likelihood}")
     if isinstance(form, TableForm):
         return config
     size = "x".join(map(str, form.format.size))
     channels = {1: "grey", 3: "colour"}.get(form.format.channels, "auto")
     pictures = replace(config.data.pictures, size=size, channels=channels)
     return replace(config, data=replace(config.data, pictures=pictures))
+
+
+def _refuse_binarize(config: Vae, where: str) -> None:
+    """Refuse to be told how numbers are drawn as 0 or 1 where none is."""
+    asked = config.learning.binarize
+    if asked != "dynamic":
+        raise ValueError(f"binarize {asked} has no effect {where}: leave it out")
 
 
 def _encode(config: Vae, corpus: LatentCorpus, tokenizer: Tokenizer | None, reporter: Reporter) -> Encoded:
