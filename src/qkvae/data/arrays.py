@@ -60,8 +60,8 @@ def _channels_first(array: NDArray[Any], axes: int, name: str, size: tuple[int, 
 
 
 def _is_first(shape: tuple[int, ...]) -> bool:
-    """Whether channels stand before a grid and not behind it: four at most do, more before a square, or before
-    a signal of at least four times their number.
+    """Whether channels stand before a grid and not behind it: four at most do, more before a square or
+    before a signal of at least four times their number.
 
     >>> [_is_first(shape) for shape in ((3, 28, 28), (6, 16, 16), (9, 9, 200), (12, 187), (50, 64))]
     [True, True, False, True, False]

@@ -106,8 +106,8 @@ class Coder:
         elif self.labels is not None and (bare := next(filter(is_picture_name, inputs), None)) is not None:
             raise ValueError(
                 f"{bare} says no label, which this run is told of each picture: with --score, --reconstruct "
-                f"and so on add --like {self.labels.names[0]}, or another; or give a folder that holds a folder "
-                "for each label"
+                f"and so on add --like {self.labels.names[0]}, or another; or give a folder that holds a "
+                "folder for each label"
             )
         if isinstance(self.form, TextForm):
             if ignore:
