@@ -225,7 +225,7 @@ def _cell(value: Any, column: str, where: str, tally: Tally) -> Cell:
     text = "" if value is None else _unquoted(str(value))
     if text.casefold() in MISSING:
         said = f'{where}: "{text}"' if text else where
-        tally.add(f"missing {column}", f'cells of "{column}" hold no value', said)
+        tally.add(f"missing {column}", f'cells of "{column}" were without a value', said)
         return None
     return text
 

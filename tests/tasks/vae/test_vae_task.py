@@ -129,7 +129,7 @@ def test_rows_are_scored_drawn_and_measured(
     assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
     assert float(rows[2][1]) > float(rows[1][1])
     assert 'of "town" was unknown in training' in told.err
-    assert '1 cell of "height" was empty' in told.err
+    assert '1 cell of "height" was without a value' in told.err
     assert "are strange" in told.err
     assert main(["use", run, "--sample", "4"]) == 0
     drawn = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))

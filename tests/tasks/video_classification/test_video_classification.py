@@ -81,7 +81,7 @@ def test_what_is_no_clip_is_refused(once: Path, tmp_path: Path, capsys: pytest.C
     for name, said in (
         ("pictures.npy", "3 axes, but videos have 4"),
         ("short.npy", "have size 2 × 6 × 6, but those trained on have 4 × 6 × 6"),
-        ("film.mp4", "film.mp4 holds no array: give .npz, .npy or idx"),
+        ("film.mp4", "film.mp4 holds no array: give .npz, .npy, .mat or idx"),
     ):
         assert main(["use", str(once / "run"), str(tmp_path / name)]) == 2
         told = capsys.readouterr().err

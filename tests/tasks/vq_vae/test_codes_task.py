@@ -144,7 +144,8 @@ def test_idle_codes_are_told_and_a_run_that_is_well_is_silent(
     path = bars(tmp_path)
     api.train("vq-vae", of_codes(path, steps=150), out=tmp_path / "well")
     assert "warning" not in capsys.readouterr().err
-    api.train("vq-vae", of_codes(path, codes=512), out=tmp_path / "ill")
+    (tmp_path / "many").mkdir()
+    api.train("vq-vae", of_codes(bars(tmp_path / "many", 900), codes=512), out=tmp_path / "ill")
     told = capsys.readouterr().err
     assert told.count("warning: dead codes") == 1
     assert told.count(": give ") == 1

@@ -27,8 +27,8 @@ class LatentData:
     """Where the data are: pictures, rows of numbers and categories, or texts."""
 
     paths: tuple[str, ...] = ()
-    """Pictures (folders, archives, idx, .npz, .npy, .amat, .mat), a table (.csv .tsv .jsonl .parquet) of
-    numbers and categories, or text by lines; embedded data if none."""
+    """Pictures (folders, archives, idx, .npz .npy .amat .mat), a table (.csv .tsv .jsonl .parquet) of numbers
+    and categories, or text by lines; embedded data if none."""
 
     valid: tuple[str, ...] = ()
     """Likewise, to validate on; a part split off by hash if none."""

@@ -58,9 +58,14 @@ class PictureForm:
         photographs logistic levels, and numbers that are no levels a normal law.
         """
         levels = round(self.format.white) + 1 if train.values.dtype == np.uint8 else None
-        likelihood = model.likelihood or _fitting(
-            train.values, *(end * self.format.white for end in self.format.ends)
-        )
+        black, white = (end * self.format.white for end in self.format.ends)
+        fitting = _fitting(train.values, black, white)
+        likelihood = model.likelihood or fitting
+        if self.format.beyond and likelihood == "bernoulli" != fitting:
+            raise ValueError(
+                f"likelihood is bernoulli, but numbers lie between {black:g} and {white:g}: scale them to 0 "
+                f"to 1, or choose a {fitting} likelihood"
+            )
         if likelihood in ("logistic", "categorical") and model.levels is None:
             model = replace(model, likelihood=likelihood, levels=levels)
         if likelihood == "mixed":
