@@ -130,8 +130,9 @@ def read_mixed_table(
         if not columns:
             columns = {name: [] for name in theirs}
         if theirs != list(columns):
-            theirs = ", ".join(theirs)
-            raise ValueError(f"{file.name} has the columns {theirs}, but the first has {', '.join(columns)}")
+            raise ValueError(
+                f"{file.name} has the columns {', '.join(theirs)}, but the first has {', '.join(columns)}"
+            )
         for (number, cells), place in zip(rows, seen, strict=False):
             if cells is None:
                 continue

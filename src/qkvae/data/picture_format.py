@@ -77,8 +77,8 @@ class PictureFormat:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """What is read as 0 and as 1 by `ranged`, where white is 1."""
-        return self.least, self.most
+        """The values that are read as 0 and as 1 by `ranged`."""
+        return self.least * self.white, self.most * self.white
 
     def ranged(self, values: Tensor) -> Tensor:
         """Values as parts of white, or of the range of the training pictures where that goes beyond."""

@@ -58,7 +58,7 @@ class PictureForm:
         photographs logistic levels, and numbers that are no levels a normal law.
         """
         levels = round(self.format.white) + 1 if train.values.dtype == np.uint8 else None
-        black, white = (end * self.format.white for end in self.format.ends)
+        black, white = self.format.ends
         fitting = _fitting(train.values, black, white)
         likelihood = model.likelihood or fitting
         if self.format.beyond and likelihood == "bernoulli" != fitting:
@@ -81,7 +81,7 @@ class PictureForm:
         """What the training pictures decided."""
         if not self.format.beyond:
             return ()
-        least, most = (each * self.format.white for each in self.format.ends)
+        least, most = self.format.ends
         return (f"numbers from {least:.6g} to {most:.6g} are read as parts of that range, from 0 to 1",)
 
     def where(self, part: Any, place: int) -> str:

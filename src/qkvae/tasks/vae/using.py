@@ -24,6 +24,7 @@ from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.drawing import interpolated, telling, together, traversed
 from qkvae.tasks.vae.forms import PictureForm, TableForm
+from qkvae.tasks.vae.measure import pieces
 from qkvae.tasks.vae.text_form import TextForm
 
 _SAMPLES = 64
@@ -55,12 +56,7 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
     _refuse_png(coder, asked.png, output)
     part = _inputs(coder, groups, 1, output, asked.like)
     x, labels = coder.numbers(part), coder.classes(part)
-    kept = together(
-        [
-            coder.reconstructed(x[rows], None if labels is None else labels[rows])
-            for rows in (slice(begin, begin + _ROWS) for begin in range(0, len(x), _ROWS))
-        ]
-    )
+    kept = together([coder.reconstructed(*some) for some in pieces(coder.model, x, labels, _ROWS)])
     if isinstance(coder.form, TextForm):
         _tell(coder.form, kept, output, coder.form.texts(x))
         return
@@ -69,8 +65,8 @@ def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output
         _show(coder, both.flatten(0, 1), None, asked.png, output)
         return
     columns = min(16, len(x))
-    pieces = cast("tuple[Tensor, ...]", both.split(columns))
-    rows = [piece.transpose(0, 1).flatten(0, 1) for piece in pieces]
+    pairs = cast("tuple[Tensor, ...]", both.split(columns))
+    rows = [pair.transpose(0, 1).flatten(0, 1) for pair in pairs]
     if len(rows[-1]) < len(rows[0]) and len(rows) > 1:  # the last row is filled with white
         white = torch.ones(columns - len(rows[-1]) // 2, *x.shape[1:])
         rows[-1] = torch.cat([torch.cat([half, white]) for half in rows[-1].chunk(2)])
@@ -108,11 +104,7 @@ def encode(run: Run, asked: Encoding, groups: Iterable[list[str]], output: Outpu
     coder = cast("Coder", find_answerer(run))
     part = _inputs(coder, groups, 1, output, asked.like)
     x, labels = coder.numbers(part), coder.classes(part)
-    found: list[Tensor] = []
-    for begin in range(0, len(x), _ROWS):
-        told = None if labels is None else labels[begin : begin + _ROWS]
-        found.append(coder.encoded(x[begin : begin + _ROWS], told))
-    vectors = torch.cat(found).numpy()
+    vectors = torch.cat([coder.encoded(*some) for some in pieces(coder.model, x, labels, _ROWS)]).numpy()
     if output.json:
         for place, vector in enumerate(vectors):
             output.record({"source": coder.form.where(part, place), "vector": vector.tolist()})
