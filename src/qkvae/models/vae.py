@@ -19,7 +19,7 @@ from qkvae.nn.mixed import Mixed
 from qkvae.nn.patch_net import PatchDecoderNet, PatchEncoder
 from qkvae.nn.taps import Tap
 
-_ROWS = 512  # data told at a time when many are drawn
+_ROWS = 1024  # data told at a time when many are drawn
 _FARTHEST = 30.0  # deviations from the mean beyond which the encoder sees no difference
 
 
@@ -125,7 +125,8 @@ class VAE(nn.Module):
         )
         for begin in range(0, count, _ROWS):
             rows = slice(begin, begin + _ROWS)
-            x[rows] = self.likelihood.mean(self.decode(z[rows], None if labels is None else labels[rows]))
+            told = self.decode(z[rows], None if labels is None else labels[rows])
+            self.likelihood.write_mean(told, x[rows])
         return x
 
     def _with_label(self, x: Float[Tensor, "*draws_b n"], labels: Int[Tensor, " b"] | None) -> Tensor:
