@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 import qkvae
+from qkvae.config.latent_uses import CodeSampling, Sampling
 from qkvae.data.pictures import Pictures
 
 SURE = 0.9
@@ -68,7 +69,9 @@ def main() -> None:
             f"the judge on {len(real.recognised):,} real pictures: accuracy {found['accuracy']:.4f}, "
             f"{float(real.recognised.float().mean()):.1%} with p >= {SURE}"
         )
-    pictures, labels = draw(qkvae.load(asked.run), asked.count, asked.like == "label", asked.seed)
+    pictures, labels = draw(
+        qkvae.load(asked.run), asked.count, asked.like == "label", asked.seed, asked.top_p
+    )
     print(f"{len(pictures):,} pictures drawn by {asked.run}, seed {asked.seed}")
     tell(judged(judge, pictures), labels)
 
@@ -81,7 +84,7 @@ def learn(folder: str, real: Sequence[str], minutes: float) -> None:
     qkvae.train("image-classification", settings, minutes=minutes, out=folder)
 
 
-def draw(run: Any, count: int, like: bool, seed: int) -> tuple[Tensor, list[str] | None]:
+def draw(run: Any, count: int, like: bool, seed: int, top_p: float | None) -> tuple[Tensor, list[str] | None]:
     """So many pictures, as parts of white [count, c, h, w]; with ``like`` of which label each is to be."""
     coder = run.answerer
     known = None if coder.labels is None else coder.labels.names
@@ -89,7 +92,8 @@ def draw(run: Any, count: int, like: bool, seed: int) -> tuple[Tensor, list[str]
         raise SystemExit(f"{run.path} was told no labels: leave --like out")
     places = None if known is None else torch.arange(count) * len(known) // count
     labels = [known[place] for place in places.tolist()] if like else None
-    return coder.drawn(count, places, False, seed), labels
+    asked = Sampling(seed=seed) if top_p is None else CodeSampling(seed=seed, top_p=top_p)
+    return coder.sampled(count, places, asked), labels
 
 
 def judged(judge: Any, pictures: Tensor) -> Judged:
@@ -129,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test", nargs="+", default=[], help="real pictures and labels it has not seen")
     parser.add_argument("--count", type=int, default=1000, help="how many pictures are drawn")
     parser.add_argument("--like", choices=["label"], help="as many of each label, to be recognised as it")
+    parser.add_argument("--top-p", type=float, help="codes are drawn among the fewest that hold so much")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
     return parser
 

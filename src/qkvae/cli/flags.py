@@ -83,8 +83,9 @@ def field_help(kind: type) -> dict[str, str]:
     >>> field_help(Generation)["nbest"]
     'Answers given for each input, best first; at most beam.'
     """
-    base = kind.__base__
-    found = {} if base in (None, object) else dict(field_help(base))
+    found = dict[str, str]()
+    for base in reversed([base for base in kind.__bases__ if base is not object]):
+        found |= field_help(base)
     body = cast("ast.ClassDef", ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]).body
     for field, below in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

@@ -17,7 +17,7 @@ from qkvae.config.families import (
     Spans,
     Vector,
 )
-from qkvae.config.generation import Generation
+from qkvae.config.generation import Filtering, Generation
 from qkvae.config.grids import GridFamily, LinearClasses, MaskedImage, Patches, Vision
 from qkvae.config.latent import VAE, patch_block, patches_of
 from qkvae.config.model import LatentFamily, ModelConfig
@@ -89,6 +89,7 @@ __all__ = [
     "FeatureExtraction",
     "FillMask",
     "Filling",
+    "Filtering",
     "Generation",
     "GridFamily",
     "GridLearning",

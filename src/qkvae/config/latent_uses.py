@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qkvae.config import checks
+from qkvae.config.generation import Filtering
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,18 @@ class Sampling(Shown):
 
     seed: int | None = None
     """Seed of everything random; that of the run if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeSampling(Filtering, Sampling):
+    """New data of codes that are drawn one after another."""
+
+    sample: bool = False
+    """Draw words instead of searching for the best answer; of a VAE, as many new data as INPUT says."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.above_zero(self, "temperature")
 
 
 @dataclass(frozen=True, kw_only=True)

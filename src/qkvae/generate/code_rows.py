@@ -9,15 +9,21 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from qkvae.config import Filtering
+from qkvae.generate.filters import filtered
 from qkvae.generate.sampling import inverse_cdf
 from qkvae.models import CodePrior
 
 
 @torch.no_grad()
 def write_codes(
-    model: CodePrior, count: int, seed: int, labels: Int[Tensor, " count"] | None = None
+    model: CodePrior,
+    count: int,
+    seed: int,
+    labels: Int[Tensor, " count"] | None = None,
+    filtering: Filtering | None = None,
 ) -> Int[Tensor, "count n"]:
-    """Rows of codes drawn from the very law that `CodePrior.log_prior` tells.
+    """Rows of codes drawn from the law that `CodePrior.log_prior` tells, or what ``filtering`` leaves of it.
 
     Row k is a function of (seed, k) and its label, whatever is written beside it.
 
@@ -34,6 +40,7 @@ def write_codes(
     token = model.first(count, labels).to(device)
     cache, found = model.prior.start(token.new_empty(count, 0), capacity=places), list[Tensor]()
     for uniform in torch.from_numpy(drawn).T:
-        token = inverse_cdf(model.predict(model.prior.read(token, cache)).float(), uniform)
+        logits = model.predict(model.prior.read(token, cache)).float()
+        token = inverse_cdf(logits if filtering is None else filtered(logits, filtering), uniform)
         found.append(token)
     return torch.stack(found, 1)

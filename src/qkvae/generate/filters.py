@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from qkvae.config import Generation, Writing
+from qkvae.config import Filtering
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -79,7 +79,7 @@ def without_repetition(
     return logits.index_add(0, before, logits.new_full((len(before),), -math.log(repetition)))
 
 
-def filtered(logits: Float[Tensor, "rows v"], settings: Generation | Writing) -> Float[Tensor, "rows v"]:
+def filtered(logits: Float[Tensor, "rows v"], settings: Filtering) -> Float[Tensor, "rows v"]:
     """All that the settings name, in this order: temperature, top_k, top_p, min_p."""
     logits = temperature(logits, settings.temperature)
     if settings.top_k is not None:

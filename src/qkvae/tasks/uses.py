@@ -7,7 +7,15 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from qkvae.config.latent_uses import Encoding, Interpolating, Rebuilding, Sampling, Scoring, Traversing
+from qkvae.config.latent_uses import (
+    CodeSampling,
+    Encoding,
+    Interpolating,
+    Rebuilding,
+    Sampling,
+    Scoring,
+    Traversing,
+)
 from qkvae.config.uses import Embedding, Neighbours
 from qkvae.run import Run
 
@@ -46,6 +54,7 @@ USES: dict[type, str] = {
     Embedding: "qkvae.tasks.vectors:write_vectors",
     Neighbours: "qkvae.tasks.vectors:tell_neighbours",
     Sampling: "qkvae.tasks.vae.using:draw_samples",
+    CodeSampling: "qkvae.tasks.vae.using:draw_samples",
     Rebuilding: "qkvae.tasks.vae.using:reconstruct",
     Interpolating: "qkvae.tasks.vae.using:interpolate",
     Traversing: "qkvae.tasks.vae.using:traverse",

@@ -18,6 +18,7 @@ from torch.testing import assert_close
 from killing import killed_and_resumed
 from qkvae import api
 from qkvae.cli import main
+from qkvae.config import Filtering
 from qkvae.generate.code_rows import write_codes
 from qkvae.run import Run
 from qkvae.tasks.vq_vae.coder import CodeCoder
@@ -136,6 +137,31 @@ def test_what_is_drawn_is_what_is_written_and_of_the_label_asked_for(drawing: Pa
     others = write_codes(coder.model, 4, 5, torch.tensor([6, 3, 0, 3]))
     assert torch.equal(ids[[1, 3]], others[[1, 3]])
     assert not torch.equal(ids, others)
+
+
+def test_codes_are_drawn_among_those_that_are_asked_for(
+    drawing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coder = CodeCoder.from_run(Run.open(drawing))
+    best = write_codes(coder.model, 5, 1, torch.full((5,), 3), Filtering(top_k=1))
+    assert (best == best[:1]).all()
+    features = coder.model.features(best[:1], torch.tensor([3]))
+    assert torch.equal(coder.model.predict(features).argmax(-1), best[:1])
+    one, other, free = (tmp_path / name for name in ("one.png", "other.png", "free.png"))
+    draw = ["use", str(drawing), "6", "--sample", "--like", "3", "--png"]
+    assert main([*draw, str(one), "--top-k", "1"]) == 0
+    assert main([*draw, str(other), "--temperature", "0.01", "--seed", "2"]) == 0
+    assert main([*draw, str(free)]) == 0
+    assert one.read_bytes() == other.read_bytes() != free.read_bytes()
+    for asked, told in (
+        (["--temperature", "0"], "temperature is 0.0, but must be greater than 0"),
+        (["--top-p", "2"], "top_p is 2.0, but must be between 0 and 1"),
+    ):
+        capsys.readouterr()
+        assert main([*draw, str(one), *asked]) == 2
+        assert told in capsys.readouterr().err
+    assert main(["use", str(drawing), "--top-p", "0.5"]) == 2
+    assert "--top-p 0.5 has no effect without --sample" in capsys.readouterr().err
 
 
 def test_idle_codes_are_told_and_a_run_that_is_well_is_silent(

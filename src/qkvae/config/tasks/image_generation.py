@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from qkvae.config import checks
 from qkvae.config.coded import CodePrior
-from qkvae.config.latent_uses import Encoding, Rebuilding, Sampling
+from qkvae.config.latent_uses import CodeSampling, Encoding, Rebuilding
 from qkvae.config.pictures import PictureData
 from qkvae.config.tasks.vq_vae import CodeLearning, CodeTelling, refuse_workers
 from qkvae.config.training import Optimizer, Saving, Training
@@ -31,7 +31,7 @@ class ConditionedData(PictureData):
 class ImageGeneration:
     """Train a decoder-only Transformer on the codes of a vq-vae run (--from), to draw new pictures."""
 
-    USES: ClassVar = (Sampling, Rebuilding, Encoding)
+    USES: ClassVar = (CodeSampling, Rebuilding, Encoding)
 
     data: ConditionedData = field(default_factory=ConditionedData)
     """The pictures."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from qkvae.config import checks
 from qkvae.config.block import Block
 from qkvae.config.families import Decoder
-from qkvae.config.generation import Precision
+from qkvae.config.generation import Filtering, Precision
 from qkvae.config.start import Start
 from qkvae.config.tasks.text_files import TextFiles
 from qkvae.config.training import Optimizer, Saving, Training
@@ -45,7 +45,7 @@ class TextData(TextFiles):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Writing:
+class Writing(Filtering):
     """How a text is continued."""
 
     tokens: int = 200
@@ -53,15 +53,6 @@ class Writing:
 
     temperature: float = 0.8
     """Divides the logits before drawing: below 1 is more certain, 0 always takes the most probable token."""
-
-    top_k: int | None = None
-    """Draw among the k most probable tokens only."""
-
-    top_p: float | None = None
-    """Draw among the fewest tokens that hold this much probability."""
-
-    min_p: float | None = None
-    """Draw among tokens at least this fraction as probable as the best one."""
 
     repetition: float = 1.0
     """Divides the odds of tokens that were written before; 1 lets them be."""
@@ -85,17 +76,12 @@ class Writing:
     """Tokens that the draft proposes at a time; 4 if not given."""
 
     def __post_init__(self) -> None:
-        checks.at_least(self, 1, "tokens", "top_k", "batch", "repetition", "ahead")
-        checks.at_least(self, 0, "temperature", "min_p", "seed")
-        checks.above_zero(self, "top_p")
+        super().__post_init__()
+        checks.at_least(self, 1, "tokens", "batch", "repetition", "ahead")
+        checks.at_least(self, 0, "seed")
         checks.one_of(self, "precision")
-        for name in ("top_p", "min_p"):
-            value = getattr(self, name)
-            if value is not None and value > 1:
-                raise ValueError(f"{name} is {value}, but must be between 0 and 1")
-        unused = [name for name in ("top_k", "top_p", "min_p") if getattr(self, name) is not None]
-        if unused and not self.temperature:
-            raise ValueError(f"{unused[0]} has no effect with temperature 0: raise it, or leave it out")
+        if self.filters and not self.temperature:
+            raise ValueError(f"{self.filters[0]} has no effect with temperature 0: raise it, or leave it out")
         if "" in self.stop:
             raise ValueError("stop holds an empty string, which is everywhere: leave it out")
         if self.ahead is not None and self.draft is None:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from qkvae.config import Telling, Vae
+from qkvae.config.latent_uses import Sampling
 from qkvae.config.names import nearest
 from qkvae.data.documents import Documents
 from qkvae.data.labels import Labels
@@ -22,7 +23,7 @@ from qkvae.tasks.answering import kept_model
 from qkvae.tasks.task import settled
 from qkvae.tasks.vae.corpus import NOUNS, Part_, read_part, targets, told_numbers
 from qkvae.tasks.vae.drawing import drawn, expected, reconstructed, together
-from qkvae.tasks.vae.forms import Form, saved_form
+from qkvae.tasks.vae.forms import Form, TableForm, saved_form
 from qkvae.tasks.vae.measure import log_p, posterior_means, scores
 from qkvae.tasks.vae.text_form import TextForm
 
@@ -198,6 +199,14 @@ class Coder:
     def encoded(self, x: Shaped[Tensor, "b *shape"], labels: Int[Tensor, " b"] | None) -> Tensor:
         """What tells each datum: the means of its latents."""
         return posterior_means(self.model, x, labels)
+
+    def sampled(
+        self, count: int, labels: Int[Tensor, " count"] | None, asked: Sampling
+    ) -> Shaped[Tensor, "count *shape"]:
+        """New data of these labels, as the settings say."""
+        drawn = asked.drawn or ("data" if isinstance(self.form, TableForm) else "mean")
+        seed = self.seed if asked.seed is None else asked.seed
+        return self.drawn(count, labels, drawn == "data", seed)
 
     @torch.no_grad()
     def drawn(

@@ -45,9 +45,7 @@ def draw_samples(run: Run, asked: Sampling, groups: Iterable[list[str]], output:
     labels = _label(coder, asked.like)
     if labels is not None:
         labels = labels[torch.arange(count) * len(labels) // count]
-    drawn = asked.drawn or ("data" if isinstance(coder.form, TableForm) else "mean")
-    seed = coder.seed if asked.seed is None else asked.seed
-    _show(coder, coder.drawn(count, labels, drawn == "data", seed), None, asked.png, output)
+    _show(coder, coder.sampled(count, labels, asked), None, asked.png, output)
 
 
 def reconstruct(run: Run, asked: Rebuilding, groups: Iterable[list[str]], output: Output) -> None:

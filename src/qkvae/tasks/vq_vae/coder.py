@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from qkvae.config import ImageGeneration, VqVae
+from qkvae.config import Filtering, ImageGeneration, VqVae
+from qkvae.config.latent_uses import Sampling
 from qkvae.data.labels import Labels
 from qkvae.data.pictures import Pictures
 from qkvae.generate.code_rows import write_codes
@@ -98,14 +99,27 @@ class CodeCoder(Coder):
         """The code at each place, row by row from the top."""
         return self.vq.ids(x)
 
+    def sampled(
+        self, count: int, labels: Int[Tensor, " count"] | None, asked: Sampling
+    ) -> Float[Tensor, "count *shape"]:
+        """New pictures of these labels, of codes drawn as the settings say."""
+        seed = self.seed if asked.seed is None else asked.seed
+        among = asked if isinstance(asked, Filtering) else None
+        return self.drawn(count, labels, asked.drawn == "data", seed, among)
+
     @torch.no_grad()
     def drawn(
-        self, count: int, labels: Int[Tensor, " count"] | None, exactly: bool, seed: int
+        self,
+        count: int,
+        labels: Int[Tensor, " count"] | None,
+        exactly: bool,
+        seed: int,
+        among: Filtering | None = None,
     ) -> Float[Tensor, "count *shape"]:
         """New pictures of these labels: the mean of what written codes tell, or ``exactly`` one drawn from
-        that; number k is a function of (seed, k) where it is the mean."""
+        that; number k is a function of (seed, k) where it is the mean.  Codes are drawn ``among`` those."""
         model: CodePrior = self.model
-        ids = write_codes(model, count, seed, labels)
+        ids = write_codes(model, count, seed, labels, among)
         told = (model.vq.decode_ids(some) for some in torch.split(ids, self.generation.batch))
         likelihood, generator = model.vq.likelihood, torch.Generator().manual_seed(seed)
         return torch.cat(
