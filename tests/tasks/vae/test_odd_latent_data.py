@@ -23,7 +23,7 @@ from qkvae.models import VAE as Model
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.collapse import advised
 from qkvae.tasks.vae.forms import PictureForm
-from qkvae.tasks.vae.measure import bound_figures, shared_information
+from qkvae.tasks.vae.measure import bound, shared_information
 from qkvae.tasks.vq_vae.collapse import advised as advised_of_codes
 
 
@@ -65,7 +65,7 @@ def test_rows_that_were_dropped_are_counted_in_the_rows_of_scores(
 def test_validation_weighs_the_kl_as_training_ends_up_to() -> None:
     model = Model(VAE(shape=(1, 4, 4), latents=(3,), widths=(8,)))
     x = torch.rand(30, 1, 4, 4).round()
-    plain, free = bound_figures(model, x, None), bound_figures(model, x, None, 1, 2.0, 0.5)
+    plain, free = bound(model, x, None).figures(), bound(model, x, None).figures(2.0, 0.5)
     assert plain["valid_loss"] == pytest.approx(-plain["elbo"])
     eps = torch.randn(1, 30, 3, generator=torch.Generator().manual_seed(0))
     want = negative_elbo(terms(model, x, eps), 2.0, 0.5).detach() / 30

@@ -197,7 +197,8 @@ def _map(coder: Coder, x: Tensor, means: Tensor) -> Section:
     """Where rows or texts lie, the strange ones apart."""
     noun = coder.form.noun
     at = plane(means)
-    strange = scores(coder.model, x, None, coder.generation.samples_or_default) > (coder.threshold or 0.0)
+    found = scores(coder.model, x, None, coder.generation.samples_or_default)
+    strange = torch.tensor([bool(coder.is_strange(score)) for score in _floats(found)])
     series = [
         Series(name=name, xs=_floats(at[which, 0]), ys=_floats(at[which, 1]), joined=False)
         for name, which in (("usual", ~strange), ("strange", strange))

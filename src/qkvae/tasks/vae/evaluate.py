@@ -14,7 +14,7 @@ from qkvae.config import VAE, TextVAE
 from qkvae.tasks.vae.coder import Coder
 from qkvae.tasks.vae.corpus import Part_
 from qkvae.tasks.vae.forms import TableForm
-from qkvae.tasks.vae.measure import bound_figures, kl_per_dimension, shared_information
+from qkvae.tasks.vae.measure import bound, shared_information
 from qkvae.tasks.vae.text_form import TextForm
 
 _DENSITY = "densities of numbers"
@@ -31,7 +31,8 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
     """
     x, labels = coder.numbers(part), coder.classes(part)
     nll = -coder.log_p(x, labels, samples)
-    found = bound_figures(coder.model, x, labels)
+    measured = bound(coder.model, x, labels)
+    found = measured.figures()
     own: dict[str, Any] = {"nll": float(nll.mean())}
     if isinstance(coder.form, TextForm):
         tokens = int((x >= 0).sum())
@@ -45,19 +46,18 @@ def figures(coder: Coder, part: Part_, samples: int) -> dict[str, Any]:
         **{name: found[name] for name in ("elbo", "distortion", "kl")},
         "active_units": int(found["active_units"]),
         "latents": coder.model.settings.latent,
-        **told_of_latents(coder, x, labels),
+        **told_of_latents(coder, x, labels, measured.rates.kl),
         "samples": samples,
         f"{coder.form.noun}s": len(part),
     }
 
 
-def told_of_latents(coder: Coder, x: Tensor, labels: Tensor | None) -> dict[str, Any]:
+def told_of_latents(coder: Coder, x: Tensor, labels: Tensor | None, kl: Tensor) -> dict[str, Any]:
     """The KL of each latent, where it is known latent by latent, and of one level, which latents no other
     stands above, the mutual information of latents and data."""
     latent, found = coder.model.settings.latent, dict[str, Any]()
-    kl = cast("list[float]", kl_per_dimension(coder.model, x, labels).tolist())
     if len(kl) == latent:
-        found["kl_per_dimension"] = [round(each, 4) for each in kl]
+        found["kl_per_dimension"] = [round(each, 4) for each in cast("list[float]", kl.tolist())]
     if len(coder.model.posterior.latents) == 1:
         found["mutual_information"] = shared_information(coder.model, x, labels)
     return found

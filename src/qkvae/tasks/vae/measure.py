@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -30,37 +31,54 @@ def pieces(
         yield x[begin : begin + rows].to(device), some
 
 
+class Bound(NamedTuple):
+    """What was measured of data."""
+
+    rates: Rates
+    """Both terms of the ELBO."""
+
+    importance_weighted: float | None
+    """The bound of several draws, in nats per datum; None of one."""
+
+    active: int
+    """Active latents."""
+
+    def figures(self, beta: float = 1.0, free: float = 0.0) -> dict[str, float]:
+        """What is minimised, both terms of the ELBO (in nats per datum) and active latents.
+
+        Of several draws the first is the negative importance-weighted bound, of one the distortion and β Σ
+        max(λ, KL of a latent), as in `negative_elbo`.
+        """
+        rates, bound = self.rates, self.importance_weighted
+        weighed = rates.distortion + beta * float(rates.kl.clamp_min(free).sum())
+        return {
+            "valid_loss": weighed if bound is None else -bound,
+            "elbo": rates.elbo,
+            "distortion": rates.distortion,
+            "kl": rates.rate,
+            "active_units": float(self.active),
+        }
+
+
 @torch.no_grad()
-def bound_figures(
+def bound(
     model: VAE | TextVAE,
     x: Shaped[Tensor, "count *shape"],
     labels: Int[Tensor, " count"] | None,
     draws: int = 1,
-    beta: float = 1.0,
-    free: float = 0.0,
-) -> dict[str, float]:
-    """What is minimised, both terms of the ELBO (in nats per datum) and active latents.
-
-    Of several draws the first is the negative importance-weighted bound, of one the distortion and β Σ
-    max(λ, KL of a latent), as in `negative_elbo`.  The ε are the same at every call.
-    """
+) -> Bound:
+    """The ELBO of data, and the importance-weighted bound of several draws; the ε are always the same."""
     generator = torch.Generator().manual_seed(0)
-    rates, means, loss = Rates(), list[Tensor](), 0.0
+    rates, means, total = Rates(), list[Tensor](), 0.0
     for some, told in pieces(model, x, labels):
         eps = torch.randn(draws, len(some), model.settings.latent, generator=generator).to(some.device)
         found = terms(model, some, eps, told)
         rates.add(found.log_likelihood, found.kl)
         if draws > 1:
-            loss -= float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=precise(some)))
+            total += float(importance_weighted(log_weights(model, some, eps, told)).sum(dtype=precise(some)))
         means.append(posterior_means(model, some, told).cpu())
-    weighed = rates.distortion + beta * float(rates.kl.clamp_min(free).sum())
-    return {
-        "valid_loss": loss / len(x) if draws > 1 else weighed,
-        "elbo": rates.elbo,
-        "distortion": rates.distortion,
-        "kl": rates.rate,
-        "active_units": float(active_units(torch.cat(means)).sum()),
-    }
+    several = total / len(x) if draws > 1 else None
+    return Bound(rates, several, int(active_units(torch.cat(means)).sum()))
 
 
 @torch.no_grad()

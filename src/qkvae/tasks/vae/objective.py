@@ -20,7 +20,7 @@ from qkvae.nn.latents import Vamp
 from qkvae.tasks.reading import evenly
 from qkvae.tasks.vae.collapse import advised
 from qkvae.tasks.vae.corpus import Encoded, told_numbers
-from qkvae.tasks.vae.measure import bound_figures
+from qkvae.tasks.vae.measure import bound
 from qkvae.train.objective import Loss
 
 _WATCHED = 5_000  # validation data that are looked at at each evaluation
@@ -145,7 +145,7 @@ class VaeObjective(LatentObjective):
         learning = self.learning
         draws = learning.draws if learning.bound == "iwae" else 1
         weighed = (learning.beta, learning.free_nats_or_default)
-        return bound_figures(self.vae, self.watched, self.watched_labels, draws, *weighed)
+        return bound(self.vae, self.watched, self.watched_labels, draws).figures(*weighed)
 
     def advice(self, figures: dict[str, float]) -> str | None:
         """What a person should do about what was found, said once; nothing of a run that is well."""
