@@ -111,7 +111,9 @@ def compare(
         raise ValueError(
             f"{first} is a run of {a.run.task} and {second} one of {b.run.task}: give two runs of one task"
         )
-    found = a.task.compare(a.answerer, b.answerer, a.config, data_settings(a.run.task, paths, columns))
+    found = a.task.compare(
+        a.answerer, b.answerer, (a.config, b.config), data_settings(a.run.task, paths, columns)
+    )
     return {"runs": [str(first), str(second)], **found}
 
 

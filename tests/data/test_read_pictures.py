@@ -233,7 +233,11 @@ def test_broken_files_are_left_out_counted_and_named_or_refused(tmp_path: Path) 
     assert "4 of 84 pictures cannot be read (5%), more than 3%" in message
     assert "raise unreadable" in message
     only = filed(tmp_path / "none", {"cat/empty.png": b""})
-    assert "1 of 1 pictures cannot be read" in refusal(only, PictureData(unreadable=0.99))
+    assert "empty.png: " in (message := refusal(only, PictureData(unreadable=0.99)))
+    assert "mend it, or leave it out" in message
+    strict = refusal(folder, PictureData(unreadable=0.0))
+    assert " of 84 pictures cannot be read (cat/empty.png: " in strict
+    assert strict.endswith("mend or remove them")
     assert "holds no picture" in refusal(filed(tmp_path / "texts", {"cat/a.txt": b"text"}))
 
 

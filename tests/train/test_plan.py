@@ -50,6 +50,13 @@ def test_ends_within_five_percent(minutes: int, machine: Callable[[float, float]
     assert 0.95 <= share <= 1.05
 
 
+def test_long_steps_are_planned_after_the_second() -> None:
+    share, course, log = simulate(1, lambda now: 2.0)
+    assert 0.9 <= share <= 1.05
+    assert log[1]["step"] == 2
+    assert course[3] > 0.02
+
+
 def test_progress_is_continuous_and_ends_at_one() -> None:
     _, course, log = simulate(3, lambda now: 0.3 if now < 90 else 0.9)
     assert len(log) > 3, "the plan must have changed for this to say anything"

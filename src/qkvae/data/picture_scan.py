@@ -106,7 +106,14 @@ class Scan:
             raise ValueError(f"{label} holds no picture: {cure}{f' ({left})' if left else ''}")
         share = len(self._broken) / self._files
         if share > self._settings.unreadable or len(self._broken) == self._files:
+            if self._files == 1:
+                raise ValueError(f"{self._broken[0]}: mend it, or leave it out")
             shown = "; ".join(self._broken[:3]) + ("; …" if len(self._broken) > 3 else "")
+            if not self._settings.unreadable:
+                raise ValueError(
+                    f"{label}: {len(self._broken):,} of {self._files:,} pictures cannot be read ({shown}): "
+                    "mend or remove them"
+                )
             raise ValueError(
                 f"{label}: {len(self._broken):,} of {self._files:,} pictures cannot be read ({share:.0%}), "
                 f"more than {self._settings.unreadable:.0%} ({shown}): mend or remove them, or "

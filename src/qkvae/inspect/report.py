@@ -47,6 +47,9 @@ class ReportFacts:
     passport: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The data: files, counts, notes from reading, fingerprint, what was cut; nested as it likes."""
 
+    loss_unit: str = "nats"
+    """What the loss is counted in."""
+
 
 def write_report(facts: ReportFacts, path: Path | str) -> Path:
     """Write the report; it needs no network, no other file and no script.
@@ -69,7 +72,7 @@ def report(facts: ReportFacts) -> str:
             "title": facts.title,
             "css": page.part("base.css", "report.css"),
             "figures": facts.figures,
-            "charts": _charts(facts.records),
+            "charts": _charts(facts.records, facts.loss_unit),
             "sections": facts.sections,
             "passport": facts.passport,
             "command": facts.command,
@@ -85,7 +88,7 @@ _COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs", "pictures", 
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Loss",
-        "nats",
+        "",
         (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, −ln p alone")),
     ),
     (
@@ -114,10 +117,11 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Learning rate", "learning rate", (("lr", "learning rate"),)),
     ("Speed", "per second", tuple((f"{what}_per_second".replace(" ", "_"), what) for what in _COUNTED)),
 )
-"""Title, unit, and keys of the records with the names of their lines; one without records is left out."""
+"""Title, unit (that of the loss if empty), and keys of the records with the names of their lines; one without
+records is left out."""
 
 
-def _charts(records: Sequence[Record]) -> dict[str, Any]:
+def _charts(records: Sequence[Record], loss_unit: str) -> dict[str, Any]:
     most = max((len(_points(records, key, _step)) for *_, lines in _CURVES for key, _ in lines), default=0)
     group = math.ceil(most / POINTS)
     seconds = [float(record["seconds"]) for record in records if "seconds" in record]
@@ -127,14 +131,17 @@ def _charts(records: Sequence[Record]) -> dict[str, Any]:
         note += f" Where there are more than {POINTS} records, a point is the mean of {group}."
     return {
         "note": note,
-        "step": _set(records, _step, "step"),
-        "minute": _set(records, _minute, "minute") if seconds else [],
+        "step": _set(records, _step, "step", loss_unit),
+        "minute": _set(records, _minute, "minute", loss_unit) if seconds else [],
     }
 
 
-def _set(records: Sequence[Record], place: Callable[[Record], float | None], x_label: str) -> list[Markup]:
+def _set(
+    records: Sequence[Record], place: Callable[[Record], float | None], x_label: str, loss_unit: str
+) -> list[Markup]:
     charts: list[Markup] = []
     for title, unit, lines in _CURVES:
+        unit = unit or loss_unit
         series: list[Series] = []
         for key, name in lines:
             points = _thin(_points(records, key, place))

@@ -50,6 +50,9 @@ class Ending:
     where: str
     """On what it was measured."""
 
+    loss_unit: str = "nats"
+    """What the loss is counted in."""
+
 
 def tell_figures(
     run: Run, reporter: Reporter, found: Mapping[str, float], count: int, noun: str
@@ -76,6 +79,7 @@ def write_pages(run: Run, ending: Ending) -> None:
         figures=ending.shown,
         sections=ending.sections,
         passport=run.passport,
+        loss_unit=ending.loss_unit,
     )
     write_report(facts, run.path / "report.html")
     write_card(run, _card(run, ending))

@@ -152,6 +152,18 @@ def read_grids(
     return kind_of(data).read(paths, settings, labelled=labelled, like=form, minimum=minimum)
 
 
+def two_readings(data: GridData, one: GridData, other: GridData) -> tuple[Pictures, Pictures]:
+    """The examples of ``data`` as each of two runs reads them, in the columns of the first.
+
+    Raises:
+        ValueError, FileNotFoundError: what `read_grids` raises.
+    """
+    settings = _as_there(data, one)
+    found = read_grids(settings, data.paths, None, 1)
+    theirs = replace(settings, **{name: getattr(other, name) for name in _DECIDED if hasattr(other, name)})
+    return found, found if theirs == settings else read_grids(theirs, data.paths, None, 1)
+
+
 def _as_there(data: GridData, like: GridData) -> GridData:
     taken = [name for name in _DECIDED if hasattr(like, name)]
     if not any(getattr(data, name, None) for name in _NAMES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,7 +147,11 @@ class Task:
     """As ``figures``, with the sections of a page that shows them; None where there is nothing to show."""
 
     better: Callable[[Any, Any, Any], dict[str, Any]]
-    """From two answerers and examples: their figures, and whether one of them is better."""
+    """From two answerers and examples, or both of ``readings``: their figures, and whether one is better."""
+
+    readings: Callable[[Any, Any, Any], tuple[Part, Part]] | None = None
+    """From ``data`` and the ``data`` of two runs: the examples as each of them reads them; None where both
+    are given what the first one reads."""
 
     look: Callable[[Any, str, str], Page]
     """From answerer, an input and the run's name: what goes on inside while the input is answered."""
@@ -166,7 +171,7 @@ class Task:
     def evaluate(self, answerer: Any, config: Any, data: Any) -> dict[str, Any]:
         """Every figure on examples with known answers; ``notes``: what was handled in reading them."""
         examples = self.examples(data, data.paths, config.data, 1)
-        return {**self.figures(answerer, examples, config), "notes": [str(note) for note in examples.notes]}
+        return {**self.figures(answerer, examples, config), "notes": _notes(examples)}
 
     def measured(self, answerer: Any, config: Any, data: Any, run: str) -> tuple[dict[str, Any], Page]:
         """The same figures, and a page that shows them.
@@ -180,16 +185,22 @@ class Task:
             raise ValueError(f"a measurement of a run of {self.name} has no page: leave --report out")
         examples = self.examples(data, data.paths, config.data, 1)
         found, sections = self.shown(answerer, examples, config)
-        notes = [str(note) for note in examples.notes]
         title = " and ".join(map(str, data.paths))
         note = ", ".join(_told(name, each) for name, each in found.items() if isinstance(each, int | float))
         page = SectionsPage(run=run, title=title, note=note, sections=sections, verb="eval")
-        return {**found, "notes": notes}, page
+        return {**found, "notes": _notes(examples)}, page
 
-    def compare(self, first: Any, second: Any, config: Any, data: Any) -> dict[str, Any]:
-        """Two runs on the same examples, read as by the first one's config, and whether one is better."""
-        examples = self.examples(data, data.paths, config.data, 1)
-        return {**self.better(first, second, examples), "notes": [str(note) for note in examples.notes]}
+    def compare(self, first: Any, second: Any, configs: tuple[Any, Any], data: Any) -> dict[str, Any]:
+        """Two runs of these configs on the same examples, and whether one is better."""
+        one, other = configs
+        if self.readings is None:
+            examples = self.examples(data, data.paths, one.data, 1)
+            return {**self.better(first, second, examples), "notes": _notes(examples)}
+        both = self.readings(data, one.data, other.data)
+        return {
+            **self.better(first, second, both),
+            "notes": list(dict.fromkeys(itertools.chain(*map(_notes, both)))),
+        }
 
     def page(self, answerer: Any, asked: str, run: str, aim: Aim) -> Page:
         """What goes on inside while an input is answered.
@@ -209,6 +220,11 @@ class Task:
         train = self.examples(data, data.paths, None, FEWEST)
         valid = self.examples(data, data.valid, None, 1) if data.valid else None
         return self.doubts(train, valid, data)
+
+
+def _notes(examples: Part) -> list[str]:
+    """What was handled in reading them."""
+    return [str(note) for note in examples.notes]
 
 
 def _told(name: str, value: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any, cast, get_args, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from qkvae.config import TASKS, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
+from qkvae.config import TASKS, CodePrior, Encoder, GridFamily, TaskConfig, differences, from_dict, to_dict
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.interop import huggingface
 from qkvae.run import Mismatch, Run
@@ -29,7 +29,7 @@ from qkvae.train.coded_base import (
     with_codes,
 )
 from qkvae.train.given import Given
-from qkvae.train.grid_base import require_channels, stretched_table, with_body
+from qkvae.train.grid_base import require_channels, stretched_table, with_body, with_size
 
 FREE = ("block.dropout", "max_length", "head.pooling", "stochastic_depth", "word_dropout")
 """Settings of a model on which no learned weight depends; of learned positions the length is checked."""
@@ -205,6 +205,7 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     if isinstance(base.settings, GridFamily) and isinstance(usual.model, GridFamily):
         model = with_body(base.settings, usual.model)
         _refuse_changes(model, asked.get("model", {}), base.path)
+        usual = replace(usual, data=_sized(usual.data, asked, base.settings.patches.size))
         return from_dict(kind, dict(asked), default=replace(usual, model=model))
     if type(settings) is not type(usual.model):
         there, here = type(base.settings).__name__, type(usual.model).__name__
@@ -215,6 +216,8 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     data, wanted = dict(asked.get("data", {})), asked.get("model", {})
     if isinstance(settings, Coded):
         _refuse_changes(settings, {} if adds_a_prior(base.settings, settings) else wanted, base.path)
+        shape = settings.vq.shape if isinstance(settings, CodePrior) else settings.shape
+        usual = replace(usual, data=_sized(usual.data, asked, shape))
         return from_dict(kind, dict(asked), default=replace(usual, model=settings))
     if isinstance(settings, Encoder) and type(settings.head) is not type(usual.model.head):
         settings = replace(settings, head=usual.model.head)
@@ -235,6 +238,12 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     settings = replace(settings, max_length=longest)
     _refuse_lengths(base, max(longest, int(wanted.get("max_length", 0))))
     return from_dict(kind, dict(asked), default=replace(usual, data=usual_data, model=settings))
+
+
+def _sized(data: Any, asked: Mapping[str, Any], shape: Sequence[int]) -> Any:
+    """The usual data settings, by which files get the base's size; embedded data have their own."""
+    pictures = asked.get("data", {}).get("paths") and len(shape) > 1
+    return with_size(data, shape) if pictures else data
 
 
 def fitted(base: Base, model: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from qkvae.config import GridFamily, MaskedImage, Vision
+from qkvae.config import GridFamily, LatentData, MaskedImage, PictureData, Vision
 from qkvae.nn.grid_positions import resized
 
 POSITIONS, HEAD_POSITIONS = "input.positions.table", "head.positions.table"
@@ -45,6 +47,24 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
             return replace(there, patches=patches, stochastic_depth=usual.stochastic_depth)
         case _:
             return replace(usual, **body)
+
+
+def with_size(data: Any, shape: Sequence[int]) -> Any:
+    """A task's usual data settings where the base has learned from pictures of (…, height, width): files get
+    the same size unless another is asked for.
+
+    >>> from qkvae.config import PictureData, TextData
+    >>> with_size(PictureData(), (3, 48, 64)).size
+    '48x64'
+    >>> with_size(TextData(), (3, 48, 64)) == TextData()
+    True
+    """
+    size = "x".join(map(str, shape[-2:]))
+    if isinstance(data, PictureData):
+        return replace(data, size=size)
+    if isinstance(data, LatentData):
+        return replace(data, pictures=replace(data.pictures, size=size))
+    return data
 
 
 def require_channels(there: GridFamily, here: GridFamily, path: Path) -> None:

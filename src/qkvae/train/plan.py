@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_WARM = 3  # the first steps are slow and not counted
-_FIRST = 8  # steps before the first estimate
+_WARM = 3  # the first steps are slow and not counted; of long ones the first alone
+_FIRST = 8  # steps before the first estimate, or fewer if they take as long as lies between two looks
 _PROVISIONAL = 20_000  # the plan until then: long, so that hardly any progress is made under it
 _CHECK = 0.02  # part of the minutes between two looks at the clock
 _TOLERANCE = 0.01  # a plan is changed when its end is off by more than this part of the minutes
@@ -121,17 +121,16 @@ class Planner:
         now = self.used()
         self._steps_seen += 1
         if self._window is None:
-            if self._steps_seen >= _WARM:
-                self._window = (now, step)
+            self._window = (now, step)
             return False
         begun, first = self._window
         assert self.budget is not None
-        enough = min(_CHECK * self.budget, max(left, 0.0) / 4)
-        if self._per_step is None:
-            if step - first < _FIRST:
+        if now - begun < min(_CHECK * self.budget, max(left, 0.0) / 4):
+            if self._steps_seen <= _WARM:
+                self._window = (now, step)
                 return False
-        elif now - begun < enough:
-            return False
+            if self._per_step is not None or step - first < _FIRST:
+                return False
         fresh = (now - begun) / (step - first)
         self._per_step = fresh if self._per_step is None else (self._per_step + fresh) / 2
         self._window = (now, step)

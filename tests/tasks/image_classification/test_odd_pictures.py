@@ -184,3 +184,19 @@ def test_classes_of_one_source_are_counted_together() -> None:
     assert chosen.tolist() == [False, False, True]
     with pytest.raises(ValueError, match="each class has one example alone"):
         without_unmet(np.array([True, True, False]), hashes, ["yes", "no", "maybe"])
+
+
+def test_runs_of_two_sizes_are_compared_each_at_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, runs = write_folder(tmp_path / "pictures", 40), [str(tmp_path / size) for size in ("8", "16")]
+    for run in runs:
+        typed = ["train", "image-classification", str(data), *TINY, "--steps", "1", "--out", run]
+        assert main([*typed, "--size", Path(run).name]) == 0
+    capsys.readouterr()
+    assert main(["compare", *runs, str(data), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for run, told in zip(runs, ("first", "second"), strict=True):
+        assert main(["eval", run, str(data), "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)
+        assert found[told] == pytest.approx(alone["accuracy"])

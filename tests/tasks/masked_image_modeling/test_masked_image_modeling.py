@@ -78,7 +78,10 @@ def test_a_classifier_begins_with_it_and_its_positions_are_stretched(once: Path,
         Image.fromarray(values).save(pictures / str(number % 2) / f"{number}.png")
     out = tmp_path / "tuned"
     typed = ["train", "image-classification", str(pictures), "--from", str(once / "run"), "--steps", "1"]
-    assert main([*typed, *FAST, "--optimizer.lr", "1e-9", "--out", str(out)]) == 0
+    typed += [*FAST, "--optimizer.lr", "1e-9", "--out"]
+    assert main([*typed, str(tmp_path / "same")]) == 0
+    assert api.load(tmp_path / "same").config.data.size == "8x8"
+    assert main([*typed, str(out), "--size", "12"]) == 0
     base, tuned = (api.load(path).model.state_dict() for path in (once / "run", out))
     assert torch.allclose(base["stack.norm.weight"], tuned["stack.norm.weight"], atol=1e-6)
     known, table = (state["input.positions.table"] for state in (base, tuned))

@@ -50,6 +50,7 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         parameters=sum(p.numel() for p in model.parameters()),
         figures=found,
         where=f"{len(texts)} validation pairs",
+        loss_unit="nats" if encoded.valid_known is None else "half the squared error",
     )
     write_pages(run, ending)
 

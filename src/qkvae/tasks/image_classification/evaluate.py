@@ -43,14 +43,18 @@ def _measured(classifier: GridClassifier, examples: Pictures, known: Tensor, tol
 
 
 def compare(
-    first: GridClassifier, second: GridClassifier, examples: Pictures, samples: int = 1000
+    first: GridClassifier,
+    second: GridClassifier,
+    readings: tuple[Pictures, Pictures],
+    samples: int = 1000,
 ) -> dict[str, Any]:
-    """Which of two classifiers is better on these examples.
+    """Which of two classifiers is better on the same examples, as each of them reads them.
 
     Raises:
         ValueError: what `better` and `evaluate` raise.
     """
     one, other = (
-        (each.labels, targets(each.labels, examples), each.read(examples)) for each in (first, second)
+        (each.labels, targets(each.labels, examples), each.read(examples))
+        for each, examples in zip((first, second), readings, strict=True)
     )
     return better(one, other, samples)

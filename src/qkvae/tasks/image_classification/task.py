@@ -17,6 +17,7 @@ from qkvae.tasks.grids import (
     read_corpus,
     read_grids,
     summary,
+    two_readings,
 )
 from qkvae.tasks.image_classification.ending import finish
 from qkvae.tasks.image_classification.evaluate import compare, evaluate, shown
@@ -54,6 +55,7 @@ def classification(name: str, data: GridData) -> Task:
         figures=lambda classifier, examples, config: evaluate(classifier, examples),
         shown=lambda classifier, examples, config: shown(classifier, examples),
         better=compare,
+        readings=two_readings,
         look=look,
         aimed=look,
         doubts=_doubts,

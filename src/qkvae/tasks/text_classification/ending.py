@@ -44,6 +44,7 @@ def finish(run: Run, encoded: Encoded, reporter: Reporter) -> None:
         parameters=sum(p.numel() for p in model.parameters()),
         figures={name: found[name] for name in found if name in carded(encoded.labels)},
         where=f"{len(texts)} validation texts",
+        loss_unit="half the squared error" if encoded.labels.kind == "number" else "nats",
     )
     write_pages(run, ending)
 
