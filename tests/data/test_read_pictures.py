@@ -329,6 +329,9 @@ def test_grey_stays_grey_and_a_run_says_what_it_reads(tmp_path: Path) -> None:
     assert found.channels == 1
     assert read_pictures(grey, PictureData(channels="colour")).channels == 3
     form = PictureFormat.of(read_pictures(classes(tmp_path / "colour", 3), PictureData(size="8")))
+    coloured = read_pictures(classes(tmp_path / "coloured", 3), PictureData(channels="grey"))
+    assert kinds(coloured)["grey"] == 6
+    assert "grey" not in kinds(found)
     like = read_pictures(grey, like=form)
     assert (like.channels, like.size) == (3, (8, 8))
     digits = PictureFormat((8, 8), 1, 16.0, (0.3,), (0.4,))

@@ -54,7 +54,7 @@ class Scan:
         self.hashes = bytearray()
         self._places = array("q")
         self._sizes: list[tuple[int, int]] = []
-        self._grey = True
+        self._coloured: list[str] = []
         self._files, self._broken = 0, list[str]()
         with quiet():
             for number, each in enumerate(self._encoded(tally)):
@@ -91,7 +91,8 @@ class Scan:
         self.hashes += hashed(each.raw)
         self._places.append(number)
         self._sizes.append((header.height, header.width))
-        self._grey = self._grey and header.grey
+        if not header.grey:
+            self._coloured.append(each.name)
 
     def _left_out(self, name: str, error: UnreadableError) -> None:
         what = f"files were left out: {error.kind.removesuffix(' picture')}"
@@ -132,7 +133,7 @@ class Scan:
     def _channels(self) -> int:
         """1 for grey, 3 for colour."""
         if self._settings.channels == "auto":
-            return 1 if self._grey else 3
+            return 3 if self._coloured else 1
         return 1 if self._settings.channels == "grey" else 3
 
     def pictures(self, like: PictureFormat | None, say: Callable[[str], None]) -> Pictures:
@@ -146,6 +147,8 @@ class Scan:
         if channels not in (1, 3):
             raise ValueError(f"the run was trained on {channels} channels, but files of pictures have 1 or 3")
         self._say_sizes(size)
+        for name in self._coloured if channels == 1 else ():
+            self._tally.add("grey", "pictures in colour were made grey", name)
         shape = (channels, *size)
         decoded = partial(self._decoded, size, channels)
         if len(self.names) * channels * size[0] * size[1] > MOST_HELD:
