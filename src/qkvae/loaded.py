@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from qkvae.config import TASKS, Family, from_dict, to_dict
 from qkvae.models import build
 from qkvae.run import Run
+from qkvae.run.place import require_file_place
 from qkvae.tasks import Task, find_answerer, find_task
 from qkvae.tasks.task import Aim, Answer, Answerer, settled
 
@@ -167,11 +168,14 @@ def _to_write(path: str | Path, flag: str) -> Path:
     """The place of a page.
 
     Raises:
-        FileNotFoundError: its folder is not there.
+        FileNotFoundError, IsADirectoryError: its folder is not there, or it is a folder.
+        ValueError: its name is not that of a page.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another {flag}")
+    require_file_place(path, flag)
+    if path.suffix.lower() not in (".html", ".htm"):
+        called = path.with_suffix(".html")
+        raise ValueError(f"{flag} {path} does not end in .html, but a page of HTML is written: {flag} {called}")
     return path
 
 

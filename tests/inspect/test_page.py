@@ -76,6 +76,14 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "old"
 
 
+def test_what_cannot_be_written_is_named_as_it_was_asked_for_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    with pytest.raises(IsADirectoryError) as told:
+        page.write_page(tmp_path / "pages", "new")
+    assert told.value.filename == str(tmp_path / "pages")
+    assert [path.name for path in tmp_path.iterdir()] == ["pages"]
+
+
 def test_half_characters_do_not_stop_the_writing(tmp_path: Path) -> None:
     path = page.write_page(tmp_path / "page.html", "a\udc80b\nc")
     assert path.read_bytes() == b"a?b\nc"

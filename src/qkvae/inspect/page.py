@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -59,13 +60,18 @@ def write_page(path: Path | str, page: str) -> Path:
     """Write the page whole or not at all.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written; nothing else is left there.
     """
     path = Path(path)
     new = path.with_name(path.name + ".new")
-    # Half characters, which a terminal may pass on, cannot be written: they become question marks.
-    new.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-    os.replace(new, path)
+    try:
+        # Half characters, which a terminal may pass on, cannot be written: they become question marks.
+        new.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+        os.replace(new, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return path
 
 

@@ -102,6 +102,22 @@ def _try_writing(path: Path) -> None:
                 each.rmdir()
 
 
+def require_file_place(path: Path, flag: str) -> None:
+    """Refuse a place where no file can be written, before the work for it is done.
+
+    Args:
+        flag: by which the place was asked for.
+
+    Raises:
+        FileNotFoundError: its folder is not there.
+        IsADirectoryError: it is a folder itself.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the file to write, in it or elsewhere, by {flag}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is no folder: make it, or choose another {flag}")
+
+
 def require_run(path: Path) -> None:
     """Refuse a path that holds no config, and say what is near.
 

@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 from qkvae.config import nearest
 from qkvae.config.names import many
 from qkvae.run.atomic import replacing
+from qkvae.run.place import require_file_place
 from qkvae.tasks.uses import Output
 
 SUFFIXES = (".npy", ".npz", ".parquet")
@@ -24,7 +25,7 @@ def refuse_output(out: Path | None, fitting: Sequence[str], noun: str, output: O
 
     Raises:
         ValueError: bytes would be shown to a person, or the file's name says no known format.
-        FileNotFoundError: the file's folder is not there.
+        FileNotFoundError, IsADirectoryError: the file's folder is not there, or it is a folder.
     """
     if out is not None:
         if output.json:
@@ -32,8 +33,7 @@ def refuse_output(out: Path | None, fitting: Sequence[str], noun: str, output: O
         if out.suffix not in fitting:
             known = nearest(out.suffix, fitting)
             raise ValueError(f'--out {out} ends in "{out.suffix}", which is no format for {noun}s: {known}')
-        if not out.parent.is_dir():
-            raise FileNotFoundError(f"{out.parent} is no folder: make it, or choose another --out")
+        require_file_place(out, "--out")
     elif not output.json and output.binary() is None:
         raise ValueError(
             f"vectors are binary and no text for a terminal: add > vectors{fitting[0]}, "

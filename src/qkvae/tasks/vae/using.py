@@ -17,6 +17,7 @@ from qkvae.config.names import many
 from qkvae.inspect.mosaic import grid, png
 from qkvae.run import Run
 from qkvae.run.atomic import replacing
+from qkvae.run.place import require_file_place
 from qkvae.tasks import find_answerer
 from qkvae.tasks.arrays import SUFFIXES, refuse_output, write_arrays
 from qkvae.tasks.uses import Output
@@ -175,7 +176,7 @@ def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
 
     Raises:
         ValueError: of rows of a table, or to a terminal, or as JSON.
-        FileNotFoundError: its folder is not there.
+        FileNotFoundError, IsADirectoryError: its folder is not there, or it is a folder.
     """
     if not isinstance(coder.form, PictureForm):
         if path is not None:
@@ -186,8 +187,8 @@ def _refuse_png(coder: Coder, path: str | None, output: Output) -> None:
         raise ValueError("--json has no effect on pictures: leave it out")
     elif path is None and output.binary() is None:
         raise ValueError("a picture is binary and no text for a terminal: add --png grid.png, or > grid.png")
-    elif path is not None and not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"{Path(path).parent} is no folder: make it, or choose another --png")
+    elif path is not None:
+        require_file_place(Path(path), "--png")
 
 
 def _show(
