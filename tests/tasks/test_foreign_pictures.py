@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,14 @@ def test_transformers_reads_a_file_and_tells_what_we_tell(mode: str, fit: str, t
         told = {theirs.config.id2label[place]: float(p) for place, p in enumerate(logits.softmax(0))}
         (answer,) = run.use([str(path)])
         assert answer.record()["probabilities"] == pytest.approx(told, abs=1e-4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_who_may_read_one_file_may_read_all(once: Path) -> None:
+    for folder in ("run", "vit"):
+        modes = {path.name: path.stat().st_mode for path in (once / folder).iterdir() if path.is_file()}
+        assert "model.safetensors" in modes
+        assert len(set(modes.values())) == 1, modes
 
 
 def test_a_classifier_comes_back(once: Path, tmp_path: Path) -> None:

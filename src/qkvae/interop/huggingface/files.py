@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,4 +59,6 @@ def write_files(folder: Path, settings: Mapping[str, Any], state: State) -> None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-    save_file(own, folder / "model.safetensors", {"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(own, weights, {"format": "pt"})
+    shutil.copymode(folder / "config.json", weights)  # which safetensors writes for its owner alone
