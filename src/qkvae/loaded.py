@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from qkvae.config import TASKS, Family, from_dict, to_dict
+from qkvae.config.names import as_typed
 from qkvae.models import build
 from qkvae.run import Run
 from qkvae.run.place import require_file_place
@@ -174,8 +175,10 @@ def _to_write(path: str | Path, flag: str) -> Path:
     path = Path(path)
     require_file_place(path, flag)
     if path.suffix.lower() not in (".html", ".htm"):
-        called = path.with_suffix(".html")
-        raise ValueError(f"{flag} {path} does not end in .html, but a page of HTML is written: {flag} {called}")
+        called = as_typed(path.with_suffix(".html"))
+        raise ValueError(
+            f"{flag} {path} does not end in .html, but a page of HTML is written: {flag} {called}"
+        )
     return path
 
 

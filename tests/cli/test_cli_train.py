@@ -159,7 +159,19 @@ def test_ctrl_c_says_how_to_resume(api: types.SimpleNamespace, capsys: pytest.Ca
 
     api.train = stopped
     assert main(["train", "translation", "--out", "runs/x"]) == 130
-    assert f"qkvae resume {Path('runs/x')}" in capsys.readouterr().err
+    assert "qkvae resume runs/x\n" in capsys.readouterr().err
+    assert main(["train", "translation", "--out", "runs/my x"]) == 130
+    assert "qkvae resume 'runs/my x'\n" in capsys.readouterr().err
+
+
+def test_what_is_suggested_can_be_copied(
+    api: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "translation", "--out", "runs/my first run"]) == 0
+    said = capsys.readouterr()
+    place = Path("runs/my first run")
+    assert f"try it: qkvae use 'runs/my first run' \"…\"   see it: {place / 'report.html'}" in said.err
+    assert said.out == f"{place}\n"
 
 
 def test_resume(api: types.SimpleNamespace) -> None:

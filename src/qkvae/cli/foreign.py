@@ -7,6 +7,7 @@ from typing import Literal
 
 from qkvae.cli.terminal import put, say
 from qkvae.config.examples import TRIAL
+from qkvae.config.names import as_typed
 
 
 def import_(folder: Path, /, *, out: Path, overwrite: bool = False) -> int:
@@ -25,7 +26,7 @@ def import_(folder: Path, /, *, out: Path, overwrite: bool = False) -> int:
 
     run = import_folder(folder, out, overwrite)
     trial = TRIAL.get(run.task, '"…"')
-    say(f"a run of {run.task}; try it: qkvae use {out} {trial}")
+    say(f"a run of {run.task}; try it: qkvae use {as_typed(out)} {trial}")
     put(str(out))
     return 0
 

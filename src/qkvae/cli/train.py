@@ -15,6 +15,7 @@ from qkvae.cli.recipe import Recipe, read_recipe
 from qkvae.cli.terminal import as_epilogue, put, say
 from qkvae.config import TASKS, from_dict
 from qkvae.config.examples import TRAINING, TRIAL
+from qkvae.config.names import as_typed
 
 STOPPED = 130
 
@@ -119,13 +120,13 @@ def _finish(folder: Path, quiet: bool, work: Callable[[], Any]) -> int:
         run = work().run
     except KeyboardInterrupt:
         if (folder / "config.json").exists():
-            say(f"\nstopped; go on with: qkvae resume {folder}")
+            say(f"\nstopped; go on with: qkvae resume {as_typed(folder)}")
         else:
             say("\nstopped before the run began; nothing was written")
         return STOPPED
     if not quiet:
         trial = TRIAL.get(run.task, '"…"')
-        say(f"try it: qkvae use {folder} {trial}   see it: {folder / 'report.html'}")
+        say(f"try it: qkvae use {as_typed(folder)} {trial}   see it: {folder / 'report.html'}")
     put(str(folder))
     return 0
 

@@ -1,9 +1,11 @@
-"""Words of messages: which known name is nearest to an unknown one, and how many there are of something."""
+"""Words of messages: the known name nearest to an unknown one, how many there are of something, paths."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -22,6 +24,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     grouped = [each for each in known if each.rpartition(".")[2] == name.lstrip("-")]
     close = grouped or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else "known: " + ", ".join(known)
+
+
+def as_typed(path: Path) -> str:
+    """A path as it is typed in a command, which can be copied whatever stands in it.
+
+    >>> as_typed(Path("runs/mine")), as_typed(Path("runs/my own"))
+    ('runs/mine', "'runs/my own'")
+    """
+    return shlex.quote(path.as_posix())
 
 
 def many(count: int, noun: str) -> str:

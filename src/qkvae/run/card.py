@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from qkvae.config.names import as_typed
 from qkvae.run.folder import Run
 
 CARD = "README.md"
@@ -128,7 +128,7 @@ Licence of the data: {facts.licence or "not stated"}.
 
 ## Use
 ```
-echo "{facts.example}" | qkvae use {shlex.quote(run.path.as_posix())}
+echo "{facts.example}" | qkvae use {as_typed(run.path)}
 ```
 ```python
 import qkvae

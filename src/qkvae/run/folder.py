@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from qkvae.config import TaskConfig, differences, from_dict, to_dict
+from qkvae.config.names import as_typed
 from qkvae.run import atomic
 from qkvae.run.errors import DamagedPart, Mismatch, MissingPart, WrongTask, plainly
 from qkvae.run.journal import Journal
@@ -164,7 +165,7 @@ class Run:
         if not self._weights.is_file():
             raise MissingPart(
                 f"{self._weights} is missing: if the training was stopped before its first evaluation, go on "
-                f"with qkvae resume {self.path}; otherwise copy the file back, or train again"
+                f"with qkvae resume {as_typed(self.path)}; otherwise copy the file back, or train again"
             )
         return read_weights(self._weights, self.config.model)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qkvae.config import nearest
+from qkvae.config.names import as_typed
 from qkvae.run.atomic import move, remove_leftovers
 from qkvae.run.errors import DamagedPart, DiskFull, NotARun, NotWritable, RunExists, StorageError, plainly
 from qkvae.run.manifest import read_manifest
@@ -69,7 +70,7 @@ def _refuse_taken(path: Path, overwrite: bool) -> None:
         _refuse_foreign(path)
         if not overwrite:
             raise RunExists(
-                f"{path} already holds a run: go on with it by `qkvae resume {path}`, "
+                f"{path} already holds a run: go on with it by `qkvae resume {as_typed(path)}`, "
                 "choose another place with --out, or replace it with --overwrite"
             )
         return

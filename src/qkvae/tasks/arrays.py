@@ -12,7 +12,7 @@ from typing import Any
 from numpy.lib import format as npy
 
 from qkvae.config import nearest
-from qkvae.config.names import many
+from qkvae.config.names import as_typed, many
 from qkvae.run.atomic import replacing
 from qkvae.run.place import require_file_place
 from qkvae.tasks.uses import Output
@@ -29,7 +29,8 @@ def refuse_output(out: Path | None, fitting: Sequence[str], noun: str, output: O
     """
     if out is not None:
         if output.json:
-            raise ValueError(f"--json and --out {out} exclude each other: --json > {out.stem}.jsonl")
+            lines = as_typed(Path(out.stem + ".jsonl"))
+            raise ValueError(f"--json and --out {out} exclude each other: --json > {lines}")
         if out.suffix not in fitting:
             known = nearest(out.suffix, fitting)
             raise ValueError(f'--out {out} ends in "{out.suffix}", which is no format for {noun}s: {known}')

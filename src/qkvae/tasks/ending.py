@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qkvae.config import to_dict
-from qkvae.config.names import many
+from qkvae.config.names import as_typed, many
 from qkvae.inspect.report import ReportFacts, write_report
 from qkvae.inspect.sections import Section
 from qkvae.run import Facts, Figure, Run, Source, write_card
@@ -87,7 +87,7 @@ def write_pages(run: Run, ending: Ending) -> None:
 
 def _card(run: Run, ending: Ending) -> Facts:
     data = run.config.data
-    eval_again = f"qkvae eval {shlex.quote(str(run.path))} {shlex.join(data.valid)}"
+    eval_again = f"qkvae eval {as_typed(run.path)} {shlex.join(data.valid)}"
     measured = eval_again if data.valid else "measured while training"
     names = (
         " and ".join(data.paths) or f"embedded default: {find_task(run.task).embedded}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def import_folder(folder: str | Path, out: str | Path, overwrite: bool = False) 
     base = read_base(folder)
     known = _of_pictures(folder, base) if isinstance(base.settings, GridFamily) else _of_texts(folder, base)
     config, passport = known
-    resolved = {"from": base.record(), "command": f"qkvae import {folder}", "licence": None}
+    command = shlex.join(["qkvae", "import", str(folder), "--out", str(out)])
+    resolved = {"from": base.record(), "command": command, "licence": None}
     run = Run.create(out, task_of(base), config, overwrite, resolved)
     if base.tokenizer is not None:
         run.save_tokenizer(base.tokenizer)
