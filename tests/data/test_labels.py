@@ -91,15 +91,15 @@ def test_labels_that_do_not_fit(
 @pytest.mark.parametrize(
     ("train", "kind", "message"),
     [
-        (("a", "a"), None, 'the only label of all 2 examples is "a"'),
+        (("a", "a"), None, 'the only label of all 2 training examples is "a"'),
         (
             [str(n) + "x" for n in range(50)],
             None,
-            "50 different labels for 50 examples: is it the right column?",
+            "50 different labels for 50 training examples: is it the right column?",
         ),
         (("1.5", "1.5"), None, "all 2 labels are 1.5"),
         (("1.5", "inf"), "number", 'line 2: the label "inf" is no finite number'),
-        (((), ()), None, "not one of the 2 examples has a label"),
+        (((), ()), None, "not one of the 2 training examples has a label"),
     ],
 )
 def test_labels_that_teach_nothing(train: list[Label], kind: str | None, message: str) -> None:

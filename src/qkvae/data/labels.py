@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from qkvae.config.names import nearest
+from qkvae.config.names import many, nearest
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import EXAMPLES, Note
 from qkvae.data.tables import shortened
@@ -251,15 +251,14 @@ def _order(name: str) -> tuple[bool, float, str]:
 
 
 def _refuse_classes(names: list[str], train: Examples, kind: LabelKind) -> None:
+    count = many(len(train), "training example")
     if len(names) < 2 and kind == "one":
         shown = f'"{shortened(names[0])}"' if names else "none"
-        raise ValueError(
-            f"the only label of all {len(train):,} examples is {shown}: give examples of two classes or more"
-        )
+        raise ValueError(f"the only label of all {count} is {shown}: give examples of two classes or more")
     if not names:
-        raise ValueError(f"not one of the {len(train):,} examples has a label")
+        raise ValueError(f"not one of the {count} has a label")
     if len(names) > max(20, len(train) // 2):
         raise ValueError(
-            f"{len(names):,} different labels for {len(train):,} examples: is it the right column? "
+            f"{len(names):,} different labels for {count}: is it the right column? "
             "(numbers are asked for by their kind)"
         )

@@ -130,7 +130,7 @@ def test_a_folder_with_one_class(tmp_path: Path, capsys: pytest.CaptureFixture[s
     write_folder(tmp_path / "all", 20)
     (tmp_path / "all" / "above").rename(tmp_path / "above")
     said = refused([str(tmp_path / "all"), "--out", str(tmp_path / "run")], capsys)
-    assert "the only label of all" in said
+    assert "the only label of all 8 training examples is" in said  # two of ten are held out
     assert '"below": give examples of two classes or more' in said
 
 
