@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from qkvae.config import Block, Optimizer, Translation, TranslationData, from_dict
+from qkvae.config import (
+    Block,
+    Masking,
+    Optimizer,
+    PatchMasking,
+    PictureData,
+    Translation,
+    TranslationData,
+    from_dict,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +42,13 @@ def test_given_without_effect_it_is_refused_even_at_its_default(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         kind(**settings)
+
+
+@pytest.mark.parametrize("part", [0.0, 1.0, -0.1, float("nan"), float("inf")])
+def test_a_part_that_is_neither_nothing_nor_all_is_refused_in_one_sentence(part: float) -> None:
+    for kind, name in ((PatchMasking, "seen"), (PictureData, "valid_fraction"), (Masking, "mask_rate")):
+        with pytest.raises(ValueError, match=f"{name} is {part}, but must be greater than 0 and less than 1"):
+            kind(**{name: part})
 
 
 def test_with_effect_it_is_taken_and_checked() -> None:

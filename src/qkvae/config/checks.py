@@ -46,6 +46,18 @@ def fraction(config: object, *fields: str) -> None:
             raise ValueError(f"{field} is {value}, but must be at least 0 and less than 1")
 
 
+def inner_fraction(config: object, *fields: str) -> None:
+    """Refuse a field outside (0, 1): a part that is neither nothing nor all.
+
+    Raises:
+        ValueError: a field is zero or less, one or more.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and not 0 < value < 1:
+            raise ValueError(f"{field} is {value}, but must be greater than 0 and less than 1")
+
+
 def odd(config: object, *fields: str) -> None:
     """Refuse an even number above 0: as many places are meant on each side.
 

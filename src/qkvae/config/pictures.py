@@ -88,8 +88,7 @@ class PictureData(PictureReading):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
 
     @property
@@ -119,8 +118,7 @@ class SignalData:
     """Part split off for validation, 10,000 examples at most, by hash of the example; 0.1 if not given."""
 
     def __post_init__(self) -> None:
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
 
     @property

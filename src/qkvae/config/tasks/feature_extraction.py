@@ -52,8 +52,7 @@ class SimilarityData:
         checks.at_least(self, 1, "min_frequency")
         checks.at_least(self, 8, "max_length")
         checks.at_least(self, 300 if self.tokenizer == "bpe" else 10, "vocab_size")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
         if self.label is not None and self.pair is None:
             raise ValueError(

@@ -49,8 +49,8 @@ class Masking:
 
     def __post_init__(self) -> None:
         checks.one_of(self, "mask")
-        checks.above_zero(self, "mask_rate")
-        checks.fraction(self, "mask_rate", "random_rate", "kept_rate")
+        checks.inner_fraction(self, "mask_rate")
+        checks.fraction(self, "random_rate", "kept_rate")
         if self.random_rate + self.kept_rate > 1:
             raise ValueError(
                 f"random_rate {self.random_rate} and kept_rate {self.kept_rate} are more than all that is "

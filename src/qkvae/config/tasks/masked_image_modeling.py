@@ -20,8 +20,7 @@ class PatchMasking:
     """Part of the patches that is seen, others anew at every step; the rest is to be told."""
 
     def __post_init__(self) -> None:
-        checks.above_zero(self, "seen")
-        checks.fraction(self, "seen")
+        checks.inner_fraction(self, "seen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +34,7 @@ class Reconstructing:
     """Folder for the drawings: what was seen, what was told, and the picture, as NAME.told.png."""
 
     def __post_init__(self) -> None:
-        checks.above_zero(self, "seen")
-        checks.fraction(self, "seen")
+        checks.inner_fraction(self, "seen")
 
 
 def _block(dim: int, positions: str) -> Block:

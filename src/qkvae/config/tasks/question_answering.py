@@ -47,8 +47,7 @@ class QuestionData:
         checks.at_least(self, 8, "max_length")
         checks.at_least(self, 0, "overlap")
         checks.at_least(self, 300 if self.tokenizer == "bpe" else 10, "vocab_size")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
         if self.overlap is not None and 2 * self.overlap >= self.max_length:
             raise ValueError(

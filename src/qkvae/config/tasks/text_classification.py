@@ -59,8 +59,7 @@ class LabelledData:
         checks.at_least(self, 1, "min_frequency")
         checks.at_least(self, 8, "max_length")
         checks.at_least(self, 300 if self.tokenizer == "bpe" else 10, "vocab_size")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
         checks.in_effect(self, "separator", "kind", "auto", "several")
 

@@ -35,8 +35,7 @@ class TextFiles:
     def __post_init__(self) -> None:
         checks.at_least(self, 1, "min_frequency")
         checks.at_least(self, 10, "vocab_size")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
         if self.valid and not self.paths:
             raise ValueError("--valid is given without DATA to train on: give both, or neither")

@@ -61,8 +61,7 @@ class TranslationData:
         checks.at_least(self, 300 if self.tokenizer == "bpe" else 10, "vocab_size")
         checks.fraction(self, "bpe_dropout", "label_smoothing")
         checks.at_least(self, 0, "consistency")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         if self.valid and len(self.valid) != len(self.paths):
             raise ValueError(
                 f"--valid has {len(self.valid)} paths and DATA {len(self.paths)}: "

@@ -64,8 +64,7 @@ class LatentData:
         checks.at_least(self, 10, "vocab_size")
         for limit in ("vocab_size", "min_frequency"):
             checks.in_effect(self, limit, "tokenizer", "bpe", "char", "word")
-        checks.above_zero(self, "valid_fraction")
-        checks.fraction(self, "valid_fraction")
+        checks.inner_fraction(self, "valid_fraction")
         checks.in_effect(self, "valid_fraction", "valid", ())
         label = self.pictures.label
         if label is not None and self.condition == "none":
