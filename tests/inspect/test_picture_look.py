@@ -54,7 +54,7 @@ def test_every_map_is_there(axes: int, pooling: str) -> None:
     assert ("the class token looked" in page) == (pooling == "class")
     assert page.count("maps all long" if axes == 3 else "maps all") == 1
     assert ("long" in re.findall(r'class="maps([^"]*)"', page)[-1]) == (axes == 3)
-    for name in ("any order", "p(&lt;cat&gt;) while patches are covered", "while patches are shown"):
+    for name in ("random order", "p(&lt;cat&gt;) while patches are covered", "while patches are shown"):
         assert name in page
     assert "<cat>" not in page
     assert "<script" not in page
@@ -82,7 +82,7 @@ def test_examples_of_a_report_show_the_right_class_too(axes: int) -> None:
     assert len(names[1]) == 4
     for picture in section.pictures:
         assert picture.table is not None
-        assert [row[0] for row in picture.table.rows][-1] == "any order"
+        assert [row[0] for row in picture.table.rows][-1] == "random order"
         assert all(0 <= float(area) <= 1 for row in picture.table.rows for area in row[1:])
 
 

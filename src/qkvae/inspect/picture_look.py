@@ -125,7 +125,7 @@ def where_it_looked(model: Vision, examples: Sequence[Example], chances: Chances
     note = (
         "Yellow is much, blue is little, each map on a scale of its own. Patches are then covered, or shown "
         "on an empty ground, in the order of each map for the class that was told: a true one makes the "
-        "class fall early (small area, covered) and rise early (large area, shown), and beats any order."
+        "class fall early (small area, covered) and rise early (large area, shown), and beats a random order."
     )
     lacking = "" if occluded else "Occlusion is" if measured else "Occlusion and the areas are"
     if lacking:
@@ -174,12 +174,13 @@ def _maps(drawing: Canvas, maps: Mapping[str, Tensor], best: str, size: Sequence
 def _truth(
     model: Vision, read: Grid, maps: Mapping[str, Tensor], best: str, chosen: int, chances: Chances
 ) -> Section:
-    """What happens to the class while patches are covered in the order of each map, and of none."""
+    """What happens to the class while patches are covered in the order of each map, and in a random one."""
     deleted, inserted = _measured(model, read, maps, chosen, chances)
     return Section(
         title="Do these maps tell the truth?",
         note="Patches are covered, or shown on an empty ground, those first to which a map gives most. A "
-        "true map makes the class fall early (small area) and rise early (large area), and beats any order.",
+        "true map makes the class fall early (small area) and rise early (large area), and beats a random "
+        "order.",
         pictures=[
             Picture(drawing=_curves(deleted, f"p({best}) while patches are covered", "part covered")),
             Picture(drawing=_curves(inserted, f"p({best}) while patches are shown", "part shown")),
@@ -191,9 +192,9 @@ def _truth(
 def _measured(
     model: Vision, read: Grid, maps: Mapping[str, Tensor], chosen: int, chances: Chances
 ) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """The curves of deletion and of insertion by each map, and by none."""
+    """The curves of deletion and of insertion by each map, and by a random order."""
     order = torch.rand(next(iter(maps.values())).shape, generator=torch.Generator().manual_seed(0))
-    ranked = {**maps, "any order": order}
+    ranked = {**maps, "random order": order}
     return (
         {name: deletion(model, read, chosen, each, 0.0, _STEPS, chances) for name, each in ranked.items()},
         {name: insertion(model, read, chosen, each, 0.0, _STEPS, chances) for name, each in ranked.items()},

@@ -84,7 +84,7 @@ def test_the_report_and_the_card_say_what_was_found(once: Path) -> None:
     for part in ("What was taken for what", "Is it as right as it is sure?", "The most confident mistakes"):
         assert part in report
     assert _looked_at(report).count("data:image/png;base64,") >= 4 * 4  # itself and three maps, each
-    for part in ("Grad-CAM for", "attention rollout", "occlusion, “", "any order", "area, covered"):
+    for part in ("Grad-CAM for", "attention rollout", "occlusion, “", "random order", "area, covered"):
         assert _looked_at(report).count(part) >= 4
     assert "pipeline_tag: image-classification" in (once / "run" / "README.md").read_text(encoding="utf-8")
 
@@ -116,7 +116,7 @@ def _looked_at(report: str) -> str:
 def test_a_page_shows_where_it_looked(once: Path, tmp_path: Path) -> None:
     picture = next((once / "test" / "above").iterdir())
     page = api.load(once / "run").look(str(picture), tmp_path / "look.html").read_text(encoding="utf-8")
-    for part in ("occlusion", "attention rollout", "Grad-CAM for each block", "head 1", "any order"):
+    for part in ("occlusion", "attention rollout", "Grad-CAM for each block", "head 1", "random order"):
         assert part in page
     assert page.count("data:image/png;base64,") == 1 + 4 + 2 * 2 + 2 * 2
 
