@@ -61,9 +61,26 @@ def test_at_the_command_line(once: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["pictures"] == 1
     assert main(["look", run, one, "--out", str(tmp_path / "look.html")]) == 0
     assert (tmp_path / "look.html").read_text(encoding="utf-8").count("data:image/png") == 4
-    assert main(["use", run, one, "--folder", str(tmp_path / "none")]) == 2
-    assert "is no folder" in capsys.readouterr().err
     assert "data:image/png" in (once / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_folder_of_the_drawings_is_made_with_the_first_one(
+    once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, one, folder = str(once / "run"), str(once / "one.png"), tmp_path / "drawings"
+    assert main(["use", run, str(tmp_path / "none.png"), "--folder", str(folder)]) == 2
+    assert not folder.exists()
+    assert main(["use", run, one, "--folder", f"{folder}/"]) == 0
+    assert [path.name for path in folder.iterdir()] == ["one.told.png"]
+    capsys.readouterr()
+    for place, said in {
+        str(
+            tmp_path / "no" / "where"
+        ): f"{tmp_path / 'no'} is no folder: make it, or choose another --folder",
+        one: f"{one} is a file, and drawings need a folder: choose another --folder",
+    }.items():
+        assert main(["use", run, one, "--folder", place]) == 2
+        assert capsys.readouterr().err == f"qkvae: {said}\n"
 
 
 def test_every_promise_holds_on_a_trained_run(once: Path) -> None:

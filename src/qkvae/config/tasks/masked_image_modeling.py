@@ -31,7 +31,8 @@ class Reconstructing:
     """Part of the patches that is seen; as the run was trained if not given."""
 
     folder: str = "."
-    """Folder for the drawings: what was seen, what was told, and the picture, as NAME.told.png."""
+    """Folder for the drawings: what was seen, what was told, and the picture, as NAME.told.png; made if it
+    is not there."""
 
     def __post_init__(self) -> None:
         checks.inner_fraction(self, "seen")

@@ -143,15 +143,15 @@ class Teller:
         )
 
     def stream(self, inputs: Iterable[str], settings: Reconstructing | None = None) -> Iterator[Answer]:
-        """An answer to each picture, in their order; its drawing is written into the folder of the settings.
+        """An answer to each picture, in their order; its drawing is written into the folder of the settings,
+        which is made with the first one.
 
         Raises:
-            ValueError, FileNotFoundError: a file cannot be read, or the folder is not there.
+            ValueError, FileNotFoundError: a file cannot be read, or the folder cannot be made.
         """
         chosen = settings or self.generation
         folder, share = Path(chosen.folder), chosen.seen or self.seen
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is no folder: make it, or choose another --folder")
+        _refuse_folder(folder)
         written = set[Path]()
         for names, found in each_asked(inputs, self.data, self.form):
             if found is None:
@@ -163,6 +163,7 @@ class Teller:
                     stem = Path(names[0].split(": ")[0]).name.split(".")[0]
                     number += 1
                     name = f"{stem}-{number}" if len(found) > 1 else stem
+                    folder.mkdir(exist_ok=True)
                     place = _free(folder, name, written)
                     place.write_bytes(png(side_by_side([enlarged(each, _SIDE) for each in told.drawn(row)])))
                     loss = float(told.losses[row])
@@ -176,6 +177,21 @@ class Teller:
     def said_of_cuts(self, answers: Iterable[Answer]) -> str | None:
         """What was handled while files were read."""
         return said_of_notes(answers)
+
+
+def _refuse_folder(folder: Path) -> None:
+    """Refuse a folder that is not there and cannot be made.
+
+    Raises:
+        FileNotFoundError: that which it would stand in is not there either.
+        NotADirectoryError: it is a file.
+    """
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise NotADirectoryError(f"{folder} is a file, and drawings need a folder: choose another --folder")
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"{folder.parent} is no folder: make it, or choose another --folder")
 
 
 def _free(folder: Path, name: str, written: set[Path]) -> Path:
