@@ -6,7 +6,7 @@ import hashlib
 import re
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,21 @@ def _of_one(what: str) -> str:
     'exact duplicate of an earlier pair was kept'
     """
     return re.sub(r"^((?:[\w-]+ )?[\w-]+)s( (?:(?!that |and ).)*?)?\bwere\b", r"\1\2was", what)
+
+
+def added_up(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Notes of several files, with one for each thing that was met, in the order in which it first was.
+
+    >>> one, other = (Note("size", 1, "pictures were cut", (name,)) for name in ("a.png", "b.png"))
+    >>> print(*added_up([one, other]))
+    2 pictures were cut (a.png, b.png)
+    """
+    found: dict[tuple[str, str], Note] = {}
+    for note in notes:
+        before = found.setdefault((note.kind, note.what), replace(note, count=0, examples=()))
+        examples = (*before.examples, *note.examples)[:EXAMPLES]
+        found[note.kind, note.what] = replace(note, count=before.count + note.count, examples=examples)
+    return tuple(found.values())
 
 
 class Tally:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from qkvae.config import ClipData, PictureData, SignalData
 from qkvae.config.grids import usual_patch
+from qkvae.config.names import many
 from qkvae.data.default_pictures import default_clips, default_pictures, default_signals
 from qkvae.data.labels import Labels
+from qkvae.data.pairs import added_up
 from qkvae.data.picture_batches import in_turn
 from qkvae.data.picture_format import PictureFormat
 from qkvae.data.pictures import Pictures, split_pictures
@@ -31,7 +33,7 @@ _DEFAULT_COUNT = 6_000  # signals and clips of the embedded defaults
 _TOGETHER = 2**22  # numbers in a batch that is judged: bounds the memory, decides nothing else
 _DECIDED = ("size", "channels", "fit")  # settings of the data that are settled when a run is trained
 _NAMES = ("picture", "label", "folder")
-_NOTES = 5  # that are told of many files
+_NOTES = 5  # of different kinds that are told of many files
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,9 @@ def each_asked(
 
 def said_of_notes(answers: Iterable[Any]) -> str | None:
     """What was handled while the files of these answers were read, in one line."""
-    notes = list(dict.fromkeys(note for answer in answers for note in answer.notes))
+    notes = [str(note) for note in added_up(note for answer in answers for note in answer.notes)]
     more = len(notes) - _NOTES
-    return "; ".join([*notes[:_NOTES], *([f"and {more:,} notes more"] if more > 0 else [])]) or None
+    return "; ".join([*notes[:_NOTES], *([f"and {many(more, 'note')} more"] if more > 0 else [])]) or None
 
 
 def filled_grid(config: Any, corpus: GridCorpus) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qkvae.config import Choosing
 from qkvae.data.labels import Labels
+from qkvae.data.pairs import Note
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Answer:
     """Whether something of the input was not read, or not as it is: of a text the end, because it has more
     tokens than the run reads."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What was handled while its file was read, told with the first answer to it."""
 
     @property

@@ -66,6 +66,13 @@ def test_what_was_handled_of_a_file_is_said_when_it_is_used(
     assert "animated" in capsys.readouterr().err
     assert main(["use", str(tmp_path / "run"), str(next(data.rglob("*.png")))]) == 0
     assert "note" not in capsys.readouterr().err
+    large = [str(tmp_path / f"{number}.png") for number in range(7)]
+    for name in large:
+        Image.new("L", (20, 10)).save(name)
+    assert main(["use", str(tmp_path / "run"), *large]) == 0
+    assert capsys.readouterr().err == (
+        "note: 7 pictures were scaled and cut to 8 × 8 (0.png: 10 × 20, 1.png: 10 × 20, 2.png: 10 × 20, …)\n"
+    )
 
 
 def test_several_labels_need_no_setting_and_stay_several_through_an_export(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class GridClassifier:
                 if found is None:
                     yield Answer(names[0], (), {})
                     continue
-                notes = tuple(map(str, found.notes))
+                notes = found.notes
                 for name, row in zip(names, self.read(found), strict=True):
                     yield replace(told_of(self.labels, name, row, chosen, bool(notes)), notes=notes)
                     notes = ()

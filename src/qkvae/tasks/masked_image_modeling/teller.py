@@ -13,6 +13,7 @@ from torch import Tensor
 
 from qkvae import losses
 from qkvae.config import Reconstructing
+from qkvae.data.pairs import Note
 from qkvae.data.patch_masks import kept_patches
 from qkvae.data.picture_batches import in_turn
 from qkvae.data.picture_format import PictureFormat
@@ -52,7 +53,7 @@ class Answer:
     cut: bool = False
     """Whether something was handled while its file was read."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What that was, told with the first answer to the file."""
 
     @property
@@ -157,7 +158,7 @@ class Teller:
             if found is None:
                 yield Answer(names[0], "", 0.0, share)
                 continue
-            number, notes = 0, tuple(map(str, found.notes))
+            number, notes = 0, found.notes
             for told in self.tell(found, share):
                 for row in range(len(told.losses)):
                     stem = Path(names[0].split(": ")[0]).name.split(".")[0]
