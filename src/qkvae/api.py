@@ -20,7 +20,8 @@ from qkvae.run.manifest import Manifest
 from qkvae.run.place import require_free
 from qkvae.tasks import find_task
 from qkvae.tasks.preparing import Prepared, prepare, prepare_again
-from qkvae.train.base import Base, asked_of, configured, give, read_base
+from qkvae.train.base import Base, give, read_base
+from qkvae.train.base_settings import asked_of, configured
 from qkvae.train.device import Machine, choose_machine, keep_freed_memory, same_machine
 from qkvae.train.ending import is_finished, reserved
 from qkvae.train.loop import Loop

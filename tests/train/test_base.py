@@ -26,7 +26,8 @@ from qkvae.config import (
 )
 from qkvae.data.tokenizer import Tokenizer
 from qkvae.run import Run
-from qkvae.train.base import configured, fitted, read_base
+from qkvae.train.base import read_base
+from qkvae.train.base_settings import configured, fitted
 from qkvae.train.grid_base import with_body
 from small_language import small_config, write_table
 

@@ -14,7 +14,8 @@ from qkvae.run import CARD, Run
 from qkvae.run.place import require_free
 from qkvae.tasks import find_answerer
 from qkvae.tasks.grids import run_format, settled_data
-from qkvae.train.base import Base, configured, fitted, is_foreign, read_base
+from qkvae.train.base import Base, is_foreign, read_base
+from qkvae.train.base_settings import configured, fitted
 
 FORMATS = ("huggingface",)
 """What a run can be exported to."""

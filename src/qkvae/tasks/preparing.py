@@ -10,7 +10,8 @@ from qkvae.run import Mismatch, Run
 from qkvae.tasks import find_task
 from qkvae.tasks.corpus import Corpus
 from qkvae.tasks.task import Task
-from qkvae.train.base import Base, extended, fitted, same_base
+from qkvae.train.base import Base, extended, same_base
+from qkvae.train.base_settings import fitted
 from qkvae.train.processes import Processes
 from qkvae.train.progress import Reporter
 from qkvae.train.words import Words, read_words
