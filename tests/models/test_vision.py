@@ -105,9 +105,9 @@ def test_only_without_positions_the_order_of_patches_says_nothing(positions: str
 
 def test_data_that_do_not_fit_are_refused() -> None:
     model = small_vision()
-    with pytest.raises(ValueError, match="1 channels and 2 axes, but the model was made for 3 channels"):
+    with pytest.raises(ValueError, match="1 channel and 2 axes, but the model was made for 3 channels"):
         model(torch.zeros(1, 1, 6, 8))
-    with pytest.raises(ValueError, match="3 channels and 1 axes"):
+    with pytest.raises(ValueError, match="3 channels and 1 axis"):
         model(torch.zeros(1, 3, 6))
     with pytest.raises(ValueError, match="7 × 8, but no multiple"):
         model(torch.zeros(1, 3, 7, 8))

@@ -187,7 +187,7 @@ def test_what_we_cannot_compute_is_refused(
             None,
             {},
             {"patches": config.Patches(size=(12,), channels=1)},
-            "has 1 axes, but ViT reads pictures",
+            "has 1 axis, but ViT reads pictures",
         ),
         (config.Vision, "vit_mae", {}, {}, "a Vision cannot be written as vit_mae"),
         (config.MaskedImage, "vit", {}, {}, "a MaskedImage cannot be written as vit"),

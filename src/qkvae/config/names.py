@@ -38,7 +38,8 @@ def as_typed(path: Path) -> str:
 def many(count: int, noun: str) -> str:
     """A number and what it counts.
 
-    >>> many(1, "pair"), many(2000, "pair")
-    ('1 pair', '2,000 pairs')
+    >>> many(1, "pair"), many(2000, "pair"), many(2, "class"), many(3, "axis")
+    ('1 pair', '2,000 pairs', '2 classes', '3 axes')
     """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    stem, ending = (noun.removesuffix("is"), "es") if noun.endswith("s") else (noun, "s")
+    return f"{count:,} {noun if count == 1 else stem + ending}"

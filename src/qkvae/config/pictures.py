@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qkvae.config import checks
+from qkvae.config.names import many
 
 MOST_PIXELS = 178_956_970
 """What Pillow opens at most: twice its `Image.MAX_IMAGE_PIXELS`."""
@@ -191,15 +192,16 @@ class Augmentation:
                 as the picture.
         """
         plain = len(size) == 2
+        axes = many(len(size), "axis")
         if self.colour and not (plain and channels in (1, 3)):
             raise ValueError(
-                f"colour is {self.colour}, but the data have {channels} channels and {len(size)} axes: "
-                "leave it out"
+                f"colour is {self.colour}, but the data have {many(channels, 'channel')} and {axes}: leave "
+                "it out"
             )
         if self.operations and not plain:
             raise ValueError(
-                f"operations is {self.operations}, which are for pictures, but the data have {len(size)} "
-                "axes: leave it out"
+                f"operations is {self.operations}, which are for pictures, but the data have {axes}: leave "
+                "it out"
             )
         smallest = min((side for side in size[-2:] if side > 1), default=1)  # along a side of 1 nothing moves
         if self.crop and self.crop >= smallest:

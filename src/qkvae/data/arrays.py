@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkvae.config.names import many
 from qkvae.data.pairs import Tally
+from qkvae.data.pictures import NOUNS
 
 _FEW = 4
-_KINDS = {1: "signals", 2: "pictures", 3: "videos"}
 _WHOLE = "biu"  # numpy's letters for truth values, whole numbers, and those without a sign
 _EXACT = 2**24  # whole numbers up to here are float32 exactly
 
@@ -41,7 +42,7 @@ def as_grids(
         raise ValueError(f"{name} holds no numbers: its shape is {_by(array.shape)}")
     grids = _channels_first(array, axes, name, size)
     shape, channels = _by(grids.shape[2:]), grids.shape[1]
-    what = f"files were read as {_KINDS[axes]} of {shape}, {channels} channel{'s' * (channels > 1)}"
+    what = f"files were read as {NOUNS[axes]}s of {shape}, {many(channels, 'channel')}"
     tally.add(f"grids of {shape}", what, name)
     return _numbers(grids, name, tally)
 
@@ -54,8 +55,8 @@ def _channels_first(array: NDArray[Any], axes: int, name: str, size: tuple[int, 
     if array.ndim == axes + 2:
         return array if _is_first(array.shape[1:]) else np.moveaxis(array, -1, 1)
     raise ValueError(
-        f"{name} has the shape {_by(array.shape)}, {array.ndim} axes, but {_KINDS[axes]} have {axes + 1} "
-        f"(count and size) or {axes + 2} (and channels)"
+        f"{name} has the shape {_by(array.shape)}, {many(array.ndim, 'axis')}, but {NOUNS[axes]}s have "
+        f"{axes + 1} (count and size) or {axes + 2} (and channels)"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from qkvae.config.names import many
 from qkvae.data.check_labelled import balance, rare_classes
 from qkvae.data.findings import Example, Finding, Places, Report, short
 from qkvae.data.labels import Labels
@@ -15,13 +16,13 @@ from qkvae.data.pictures import Pictures
 
 ADVICE = {
     "duplicates": "They weigh more than once; drop them if that is not meant.",
-    "contradictions": "One picture, different labels: nobody can be right about all. Decide, or drop them.",
+    "contradictions": "The same with different labels: nobody can be right about all. Decide, or drop them.",
     "leaks": "They stand in train too, so the score flatters: take them out.",
     "leaks (other label)": "They stand in train with another label: decide which is right; take them out.",
     "unknown label": "Train does not have this label, so it cannot be learned, and training refuses it.",
-    "rare class": "Too few to learn from: join classes, find more pictures, or ask for class weights.",
-    "blank": "Every pixel is the same, so there is nothing to see: take them out.",
-    "nearly blank": "Hardly anything differs from one pixel to the next: look whether they are right.",
+    "rare class": "Too few to learn from: join classes, find more examples, or ask for class weights.",
+    "blank": "Every number is the same, so there is nothing to see: take them out.",
+    "nearly blank": "Hardly anything differs from one place to the next: look whether they are right.",
 }
 """The kinds of finding, and what to do about each."""
 
@@ -52,7 +53,7 @@ def check_pictures(train: Pictures, valid: Pictures | None = None, labels: Label
     parts = {"train": train} if valid is None else {"train": train, "valid": valid}
     for name, part in parts.items():
         if not len(part):
-            raise ValueError(f"{name} holds no picture: there is nothing to check")
+            raise ValueError(f"{name} holds no {train.noun}: there is nothing to check")
         form.fits(part)
     if labels is None and train.labels is not None:
         labels = Labels.decide(train)
@@ -65,7 +66,7 @@ def check_pictures(train: Pictures, valid: Pictures | None = None, labels: Label
         findings += _blank(part, name)
     notes = tuple(note for part in parts.values() for note in part.notes)
     remarks = [_described(form), *([balance(labels)] if labels is not None else [])]
-    return Report(len(train), len(valid or ()), tuple(findings), notes, tuple(remarks), noun="picture")
+    return Report(len(train), len(valid or ()), tuple(findings), notes, tuple(remarks), noun=train.noun)
 
 
 def _finding(kind: str, part: str, pictures: Pictures, places: Places, detail: str = "") -> Iterator[Finding]:
@@ -75,7 +76,7 @@ def _finding(kind: str, part: str, pictures: Pictures, places: Places, detail: s
             for place in map(int, places[:EXAMPLES])
         )
         share = len(places) / len(pictures)
-        yield Finding(kind, part, len(places), share, ADVICE[kind], detail, examples, noun="picture")
+        yield Finding(kind, part, len(places), share, ADVICE[kind], detail, examples, noun=pictures.noun)
 
 
 def _shown(pictures: Pictures, place: int) -> str:
@@ -138,4 +139,4 @@ def _blank(pictures: Pictures, part: str) -> Iterator[Finding]:
 def _described(form: PictureFormat) -> str:
     size = " × ".join(map(str, form.size))
     moments = ", ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(form.mean, form.std, strict=True))
-    return f"size {size}, {form.channels} channel{'s' * (form.channels > 1)} (mean ± deviation: {moments})"
+    return f"size {size}, {many(form.channels, 'channel')} (mean ± deviation: {moments})"

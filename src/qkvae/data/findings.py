@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkvae.config.names import many
 from qkvae.data.pairs import EXAMPLES, Note, Pairs
 
 Places = NDArray[np.int64]
@@ -60,8 +61,8 @@ class Finding:
     def __str__(self) -> str:
         where = "" if self.part == "train" else f" in {self.part}"
         detail = f" {self.detail}." if self.detail else ""
-        noun = self.noun if self.count == 1 else f"{self.noun}s"
-        lines = [f"{self.kind}{where}: {self.count:,} {noun} ({self.share:.2%}).{detail} {self.advice}"]
+        count = many(self.count, self.noun)
+        lines = [f"{self.kind}{where}: {count} ({self.share:.2%}).{detail} {self.advice}"]
         place = "line" if self.noun in ("pair", "text") else self.noun
         lines += [f"  {place} {at.line}: {at.source}  →  {at.target}" for at in self.examples]
         return "\n".join(lines)
@@ -88,7 +89,9 @@ class Report:
         reading = [f"while reading: {note}" for note in self.notes]
         remarks = [f"remark: {remark}" for remark in self.remarks]
         found = [str(finding) for finding in self.findings] or ["nothing odd was found"]
-        return "\n".join([f"{self.pairs:,} {self.noun}s{valid}", *reading, "", *found, "", *remarks]).rstrip()
+        return "\n".join(
+            [f"{many(self.pairs, self.noun)}{valid}", *reading, "", *found, "", *remarks]
+        ).rstrip()
 
 
 def finding(kind: str, part: str, pairs: Pairs, places: Places, detail: str = "") -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from qkvae.config.names import nearest
+from qkvae.config.names import many, nearest
 from qkvae.data.files import TextFile, opened
 from qkvae.data.pairs import Tally
 
@@ -113,7 +113,7 @@ def _said(path: Path, read: list[str], left: list[str], tally: Tally) -> None:
     tally.add("arrays", "files were read by names of arrays", f"{path.name}: {', '.join(read)}{rest}")
 
 
-def label_names(labels: NDArray[Any], count: int, file: str) -> list[str]:
+def label_names(labels: NDArray[Any], count: int, file: str, noun: str = "picture") -> list[str]:
     """Labels of an array as they are written elsewhere: names or numbers, one for each of ``count``; one-hot
     rows are the number of their class.
 
@@ -129,10 +129,10 @@ def label_names(labels: NDArray[Any], count: int, file: str) -> list[str]:
         labels = labels.argmax(1)
     if labels.ndim != 1:
         shape = " × ".join(map(str, labels.shape))
-        raise ValueError(f"{file}: the labels are {shape}, but must be one for each picture")
+        raise ValueError(f"{file}: the labels are {shape}, but must be one for each {noun}")
     if len(labels) != count:
         raise ValueError(
-            f"{file}: there are {count:,} pictures and {len(labels):,} labels: each picture needs one"
+            f"{file}: {many(count, noun)} and {many(len(labels), 'label')}, but each {noun} needs one"
         )
     if labels.dtype.kind == "f" and np.isnan(labels).any():
         place = int(np.isnan(labels).argmax())

@@ -66,8 +66,9 @@ class PictureFormat:
         for what in ("size", "channels", "white"):
             own, theirs = getattr(self, what), getattr(pictures, what)
             if own != theirs:
+                which = ", ".join(pictures.paths) or "these data"
                 raise ValueError(
-                    f"the pictures of {', '.join(pictures.paths) or 'these data'} have {what} {_by(theirs)}, "
+                    f"the {pictures.noun}s of {which} have {what} {_by(theirs)}, "
                     f"but those trained on have {_by(own)}: bring them to the same"
                 )
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from qkvae.config.names import many
 from qkvae.config.pictures import PictureReading
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import Tally
@@ -116,9 +117,9 @@ class Scan:
                     "mend or remove them"
                 )
             raise ValueError(
-                f"{label}: {len(self._broken):,} of {self._files:,} pictures cannot be read ({share:.0%}), "
-                f"more than {self._settings.unreadable:.0%} ({shown}): mend or remove them, or "
-                "raise unreadable"
+                f"{label}: {len(self._broken):,} of {many(self._files, 'picture')} cannot be read "
+                f"({share:.0%}), more than {self._settings.unreadable:.0%} ({shown}): mend or remove them, "
+                "or raise unreadable"
             )
 
     def size(self) -> tuple[int, int]:
@@ -187,7 +188,8 @@ class Scan:
                     else:
                         yield place, pixels
         if seen < len(self.names):
-            raise ValueError(f"{len(self.names) - seen:,} pictures went away while they were read: try again")
+            gone = many(len(self.names) - seen, "picture")
+            raise ValueError(f"{gone} went away while all were read: try again")
 
     def _say_sizes(self, size: tuple[int, int]) -> None:
         fit = {"crop": "scaled and cut", "stretch": "stretched", "pad": "scaled and padded with black"}

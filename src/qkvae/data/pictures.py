@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkvae.config.names import many
 from qkvae.data.labelled import Label
 from qkvae.data.pairs import EXAMPLES, Note
 from qkvae.data.splits import chosen_by_hash, kept_note, without_unmet
+
+NOUNS = {1: "signal", 2: "picture", 3: "clip"}
+"""What a grid of so many axes is called."""
 
 Hashes = NDArray[np.uint64]
 """64 bits of what each picture was read from: those that are equal are the same picture."""
@@ -56,8 +60,8 @@ class Pictures:
         names = len(self.names) or len(self)
         if not len(self) == labels == len(self.hashes) == names:
             raise ValueError(
-                f"{len(self)} pictures, {labels} labels, {len(self.hashes)} hashes and {names} names: there "
-                "must be equally many of each"
+                f"{len(self)} {self.noun}s, {labels} labels, {len(self.hashes)} hashes and {names} names: "
+                "there must be equally many of each"
             )
 
     def __len__(self) -> int:
@@ -72,6 +76,11 @@ class Pictures:
     def size(self) -> tuple[int, ...]:
         """Length; height and width; or frames, height and width."""
         return tuple(int(side) for side in self.values.shape[2:])
+
+    @property
+    def noun(self) -> str:
+        """What one of them is called."""
+        return NOUNS.get(len(self.size), "example")
 
     @property
     def fingerprint(self) -> str:
@@ -92,7 +101,7 @@ class Pictures:
 
     def where(self, index: int) -> str:
         """Where a picture was read, for a message."""
-        return self.names[index] if self.names else f"picture {index + 1}"
+        return self.names[index] if self.names else f"{self.noun} {index + 1}"
 
     def select(self, indices: Iterable[int]) -> Pictures:
         """The pictures at these places, in this order; the notes stay with the whole."""
@@ -139,13 +148,16 @@ def split_pictures(pictures: Pictures, fraction: float) -> tuple[Pictures, Pictu
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is {fraction}, but must be greater than 0 and less than 1")
     if len(np.unique(pictures.hashes)) < 2:
-        raise ValueError(f"{len(pictures)} pictures, all the same, cannot be split: give at least two")
+        count = many(len(pictures), pictures.noun)
+        raise ValueError(f"{count}, all the same, cannot be split: give at least two that differ")
     chosen = chosen_by_hash(pictures.hashes, fraction)
     kept: list[int] = []
     if pictures.labels is not None:
         chosen, kept = without_unmet(chosen, pictures.hashes, pictures.labels)
     train, valid = (pictures.select(np.flatnonzero(part).tolist()) for part in (~chosen, chosen))
-    return replace(train, notes=(*pictures.notes, *kept_note(kept, pictures.where, "pictures"))), valid
+    return replace(
+        train, notes=(*pictures.notes, *kept_note(kept, pictures.where, f"{pictures.noun}s"))
+    ), valid
 
 
 def duplicates(pictures: Pictures) -> tuple[Note, ...]:
@@ -155,4 +167,5 @@ def duplicates(pictures: Pictures) -> tuple[Note, ...]:
     if not len(again):
         return ()
     examples = tuple(pictures.where(int(place)) for place in again[:EXAMPLES])
-    return (Note("duplicates", len(again), "exact duplicates of an earlier picture were kept", examples),)
+    what = f"exact duplicates of an earlier {pictures.noun} were kept"
+    return (Note("duplicates", len(again), what, examples),)

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkvae.config.names import many
 from qkvae.config.pictures import PictureReading
 from qkvae.data.amat import SUFFIXES, read_amat
 from qkvae.data.archives import is_archive
@@ -23,7 +24,7 @@ from qkvae.data.pairs import Tally
 from qkvae.data.picture_files import TABLES
 from qkvae.data.picture_format import PictureFormat
 from qkvae.data.picture_scan import Scan
-from qkvae.data.pictures import Pictures, duplicates
+from qkvae.data.pictures import NOUNS, Pictures, duplicates
 
 Name = str | os.PathLike[str]
 Say = Callable[[str], None]
@@ -83,9 +84,10 @@ def read_pictures(
     found = _read([locate(name) for name in given], settings, axes, labelled, like, tally, say)
     if like is not None:
         found = to_white(found, like)
-        like.fits(found)
+        like.fits(replace(found, paths=tuple(given)))
     if len(found) < minimum:
-        raise ValueError(f"{', '.join(given)}: {len(found):,} pictures, but at least {minimum:,} are needed")
+        count = many(len(found), found.noun)
+        raise ValueError(f"{', '.join(given)}: {count}, but at least {minimum:,} are needed")
     return replace(found, notes=(*tally.notes(), *duplicates(found)), paths=tuple(given))
 
 
@@ -161,7 +163,8 @@ def _read_arrays(
             array, told = _array(path, settings.picture), None
             if array.ndim <= 1:
                 raise ValueError(
-                    f"{path.name} holds {array.size:,} numbers in one row: give pictures first, then labels"
+                    f"{path.name} holds {array.size:,} numbers in one row: give {NOUNS[axes]}s first, then "
+                    "labels"
                 )
             beside = partner(path)
             if waiting and (labels := _labels_next(waiting[0])) is not None:
@@ -174,8 +177,10 @@ def _read_arrays(
                 raise ValueError(f"{path.name} has no labels beside it: give their file after it")
         size = settings.height_and_width or (None if like is None else like.size)
         values, white = as_grids(array, axes, path.name, tally, size)
-        labels = None if not labelled or told is None else label_names(told, len(values), path.name)
-        found.append(Pictures(values, cast("list[Label] | None", labels), white))
+        labels: list[Label] | None = None
+        if labelled and told is not None:
+            labels = [*label_names(told, len(values), path.name, NOUNS[axes])]
+        found.append(Pictures(values, labels, white))
     return found
 
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 from markupsafe import Markup
 
 from qkvae import __version__
+from qkvae.config.names import many
 from qkvae.inspect import page
-from qkvae.inspect.axes import short
 from qkvae.inspect.charts import Series, line_chart
 from qkvae.inspect.sections import Section
 
@@ -126,7 +126,7 @@ def _charts(records: Sequence[Record], loss_unit: str) -> dict[str, Any]:
     group = math.ceil(most / POINTS)
     seconds = [float(record["seconds"]) for record in records if "seconds" in record]
     last = max((int(record["step"]) for record in records if "step" in record), default=0)
-    note = f"{last:,} steps" + (f" in {short(max(seconds) / 60)} minutes" if seconds else "") + "."
+    note = many(last, "step") + (f" in {_lasting(max(seconds))}" if seconds else "") + "."
     if group > 1:
         note += f" Where there are more than {POINTS} records, a point is the mean of {group}."
     return {
@@ -134,6 +134,18 @@ def _charts(records: Sequence[Record], loss_unit: str) -> dict[str, Any]:
         "step": _set(records, _step, "step", loss_unit),
         "minute": _set(records, _minute, "minute", loss_unit) if seconds else [],
     }
+
+
+def _lasting(seconds: float) -> str:
+    """How long something was done.
+
+    >>> _lasting(0.2), _lasting(40.3), _lasting(200), _lasting(3610)
+    ('1 second', '40 seconds', '3.3 minutes', '60 minutes')
+    """
+    if seconds < 90:
+        return many(max(1, round(seconds)), "second")
+    minutes = seconds / 60
+    return f"{minutes:.2g} minutes" if minutes < 10 else many(round(minutes), "minute")
 
 
 def _set(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from qkvae import config
 from qkvae.config.grids import grid_of
+from qkvae.config.names import many
 from qkvae.nn.dropout import Dropout
 from qkvae.nn.grid_positions import Count, make_grid_absolute, make_grid_rotary
 from qkvae.nn.patches import LinearPatches, Stem
@@ -67,8 +68,8 @@ class GridInput(nn.Module):
         made, (channels, *size) = self.settings, grid.shape[1:]
         if len(size) != len(made.size) or channels != made.channels:
             raise ValueError(
-                f"data of {channels} channels and {len(size)} axes, but the model was made for "
-                f"{made.channels} channels and {len(made.size)} axes: convert the data"
+                f"data of {many(channels, 'channel')} and {many(len(size), 'axis')}, but the model was made "
+                f"for {many(made.channels, 'channel')} and {many(len(made.size), 'axis')}: convert the data"
             )
         return grid_of(tuple(size), made.sides)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -199,8 +200,11 @@ def each_asked(
             yield [path], None
             continue
         found = asked(data, form, path.strip())
-        alone = len(found) == 1
-        yield [path if alone else f"{path}: {found.where(place)}" for place in range(len(found))], found
+        if len(found) == 1:
+            yield [path], found
+            continue
+        own = f"{Path(path.strip()).name}: "  # which a row of a table tells of itself, too
+        yield [f"{path}: {found.where(place).removeprefix(own)}" for place in range(len(found))], found
 
 
 def said_of_notes(answers: Iterable[Any]) -> str | None:
@@ -275,8 +279,8 @@ def tell_all(model: nn.Module, pictures: Pictures, form: PictureFormat) -> Float
 def summary(corpus: GridCorpus, noun: str) -> str:
     """How much there is to learn from, in a few words."""
     size = " × ".join(map(str, corpus.form.size))
-    channels = f"{corpus.form.channels} channel{'s' * (corpus.form.channels > 1)}"
-    classes = f", {len(corpus.labels.names)} classes" if corpus.labels else ""
+    channels = many(corpus.form.channels, "channel")
+    classes = f", {many(len(corpus.labels.names), 'class')}" if corpus.labels else ""
     return (
         f"{len(corpus.train):,} training and {len(corpus.valid):,} validation {noun}s of {size}, "
         f"{channels}{classes}"

@@ -184,4 +184,4 @@ def test_pictures_and_labels_of_unequal_number(tmp_path: Path, capsys: pytest.Ca
         head = struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape)
         path.write_bytes(head + array.tobytes())
     said = refused([*map(str, paths), "--out", str(tmp_path / "run")], capsys)
-    assert "there are 60 pictures and 59 labels: each picture needs one" in said
+    assert "60 pictures and 59 labels, but each picture needs one" in said

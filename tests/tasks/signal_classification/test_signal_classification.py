@@ -57,7 +57,7 @@ def test_rows_of_a_table_are_told_apart(
     asked = table(tmp_path / "asked.csv", 40, seed=1, labelled=False)
     assert main(["use", run, str(asked)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("\t")[0] for line in lines[:2]] == [f"{asked}: asked.csv: line {n}" for n in (2, 3)]
+    assert [line.split("\t")[0] for line in lines[:2]] == [f"{asked}: line {n}" for n in (2, 3)]
     right = [line.split("\t")[1] == label for line, label in zip(lines, waves(40, 1)[1], strict=True)]
     assert np.mean(right) == pytest.approx(found["accuracy"])
 
@@ -71,12 +71,34 @@ def test_an_array_is_read_like_a_table(once: Path, tmp_path: Path) -> None:
     assert found["nll"] == pytest.approx(expected["nll"], abs=1e-3)  # the table has four decimals
 
 
+def test_they_are_called_what_they_are(
+    once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values, _ = waves(12)
+    np.save(tmp_path / "some.npy", np.concatenate([values, values[:1]]))
+    assert main(["use", str(once / "run"), str(tmp_path / "some.npy")]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{tmp_path / 'some.npy'}: signal 1\t")
+    assert "1 exact duplicate of an earlier signal was kept (signal 13)" in told.err
+    np.savez(tmp_path / "one.npz", x=values[:1], y=np.array(["slow"]))
+    words = [str(tmp_path / "one.npz"), "--out", str(tmp_path / "run"), *TINY, "--steps", "1"]
+    assert main(["train", "signal-classification", *words]) == 2
+    assert "one.npz: 1 signal, but at least 10 are needed" in capsys.readouterr().err
+    np.savez(tmp_path / "even.npz", x=np.zeros_like(values), y=np.array(["slow", "quick"] * 6))
+    assert main(["data", "check", "signal-classification", str(tmp_path / "even.npz")]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("12 signals\n")
+    assert "size 24, 1 channel (" in told
+    assert "picture" not in told
+
+
 def test_its_pages(once: Path, tmp_path: Path) -> None:
     report = (once / "run" / "report.html").read_text(encoding="utf-8")
     for part in ("What was taken for what", "Is it as right as it is sure?"):
         assert part in report
     card = (once / "run" / "README.md").read_text(encoding="utf-8")
     assert "pipeline_tag" not in card
+    assert 'echo "some.npy" | qkvae use' in card
     page = api.load(once / "run").look(str(once / "test.csv"), tmp_path / "look.html")
     text = page.read_text(encoding="utf-8")
     assert "Only the first of 40 examples" in text
@@ -90,7 +112,7 @@ def test_every_promise_holds_on_a_trained_run(once: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (",".join(["1"] * 23), "have size 23, but those trained on have 24"),
+        (",".join(["1"] * 23), "the signals of {bad} have size 23, but those trained on have 24"),
         (",".join(["1"] * 23 + ["x"]), 'column "t23"'),
         (",".join(["1"] * 23 + [""]), 'column "t23"'),
     ],
@@ -103,7 +125,7 @@ def test_signals_that_it_cannot_read_are_refused(
     (tmp_path / "bad.csv").write_text("\n".join([names, row, other]), encoding="utf-8")
     assert main(["use", str(once / "run"), str(tmp_path / "bad.csv")]) == 2
     told = capsys.readouterr().err
-    assert said in told
+    assert said.format(bad=tmp_path / "bad.csv") in told
     assert told.count("\n") == 1
 
 

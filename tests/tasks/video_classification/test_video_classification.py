@@ -79,8 +79,8 @@ def test_what_is_no_clip_is_refused(once: Path, tmp_path: Path, capsys: pytest.C
     np.save(tmp_path / "short.npy", np.zeros((3, 2, 6, 6), np.uint8))
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     for name, said in (
-        ("pictures.npy", "3 axes, but videos have 4"),
-        ("short.npy", "have size 2 × 6 × 6, but those trained on have 4 × 6 × 6"),
+        ("pictures.npy", "3 axes, but clips have 4"),
+        ("short.npy", "short.npy have size 2 × 6 × 6, but those trained on have 4 × 6 × 6"),
         ("film.mp4", "film.mp4 holds no array: give .npz, .npy, .mat or idx"),
     ):
         assert main(["use", str(once / "run"), str(tmp_path / name)]) == 2

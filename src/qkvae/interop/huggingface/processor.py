@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from qkvae.config.names import many
 from qkvae.data.picture_decoding import Fit
 from qkvae.data.picture_format import PictureFormat
 
@@ -52,7 +53,9 @@ def read_processor(folder: Path | str, size: tuple[int, ...], channels: int) -> 
         by = (" × ".join(map(str, each)) for each in (brought, size))
         raise ValueError("{}: pictures become {}, but the model reads {}: copy both anew".format(path, *by))
     if {len(form.mean), len(form.std)} != {channels}:
-        raise ValueError(f"{path}: image_mean has {len(mean)} channels, but the model reads {channels}")
+        raise ValueError(
+            f"{path}: image_mean has {many(len(mean), 'channel')}, but the model reads {channels}"
+        )
     return form, "crop" if cuts else "stretch"
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from qkvae import config
+from qkvae.config.names import many
 from qkvae.interop.huggingface.files import State
 from qkvae.interop.huggingface.names import (
     THEIR_ACTIVATIONS,
@@ -219,7 +220,8 @@ def _channels_last(patches: config.Patches) -> Tensor:
 
 def _refuse(made: config.Vision | config.MaskedImage, shape: str) -> None:
     if len(made.patches.size) != 2:
-        raise ValueError(f"patches.size has {len(made.patches.size)} axes, but {shape} reads pictures: 2")
+        axes = many(len(made.patches.size), "axis")
+        raise ValueError(f"patches.size has {axes}, but {shape} reads pictures: 2")
     parts: list[Part] = [
         (made.block, "model", _block_of(made.block)),
         (made.patches, "model", {"embedding": ("linear",)}),

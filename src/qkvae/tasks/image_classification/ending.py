@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from qkvae.config.names import many
+from qkvae.data.pictures import Pictures
 from qkvae.models import Vision
 from qkvae.run import Run
 from qkvae.tasks.answering import kept_model
@@ -40,12 +42,19 @@ def finish(run: Run, corpus: GridCorpus, reporter: Reporter) -> None:
             looked(model, corpus.form, labels, valid, known, told),
         ],
         does=f"Labels {noun}s",
-        example=valid.where(0) if valid.names else f"some.{'png' if noun == 'picture' else 'npy'}",
+        example=_example(valid),
         limits=tuple(limit.format(noun=noun, size=size) for limit in _LIMITS),
         split=f"split off by hash of the {noun}",
         examples=(len(corpus.train), len(valid)),
         parameters=sum(p.numel() for p in model.parameters()),
         figures={name: found[name] for name in found if name in carded(labels)},
-        where=f"{len(valid)} validation {noun}s",
+        where=many(len(valid), f"validation {noun}"),
     )
     write_pages(run, ending)
+
+
+def _example(valid: Pictures) -> str:
+    """A file to try a run with: signals and clips stand several in one."""
+    if valid.noun != "picture":
+        return "some.npy"
+    return valid.where(0) if valid.names else "some.png"

@@ -6,6 +6,7 @@ import itertools
 
 from markupsafe import Markup
 
+from qkvae.config.names import many
 from qkvae.data.pictures import Pictures
 from qkvae.inspect.sections import Picture, Sample, Section
 from qkvae.inspect.sections_page import SectionsPage
@@ -48,7 +49,7 @@ def finish(run: Run, corpus: GridCorpus, reporter: Reporter) -> None:
         examples=(len(corpus.train), len(valid)),
         parameters=sum(p.numel() for p in teller.model.parameters()),
         figures=found,
-        where=f"{count} validation pictures",
+        where=many(count, "validation picture"),
         loss_unit="mean squared error",
     )
     write_pages(run, ending)

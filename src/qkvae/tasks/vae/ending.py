@@ -129,8 +129,8 @@ def _pictures(coder: Coder, shown: Tensor, x: Tensor, labels: Tensor | None, mea
         ),
         _pictured(
             "The map of the latents",
-            f"{len(shown)} validation pictures where their latents lie, in the two directions in which they "
-            "vary most.",
+            f"{many(len(shown), 'validation picture')} where their latents lie, in the two directions in "
+            "which they vary most.",
             scattered(shown, plane(means)),
         ),
         _pictured(
