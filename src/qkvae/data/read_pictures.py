@@ -177,10 +177,10 @@ def _read_arrays(
                 raise ValueError(f"{path.name} has no labels beside it: give their file after it")
         size = settings.height_and_width or (None if like is None else like.size)
         values, white = as_grids(array, axes, path.name, tally, size)
-        labels: list[Label] | None = None
+        names: list[Label] | None = None
         if labelled and told is not None:
-            labels = [*label_names(told, len(values), path.name, NOUNS[axes])]
-        found.append(Pictures(values, labels, white))
+            names = [*label_names(told, len(values), path.name, NOUNS[axes])]
+        found.append(Pictures(values, names, white))
     return found
 
 
