@@ -20,6 +20,8 @@ from qkvae.cli.errors import explain
     [
         ("trian", 'unknown verb "trian": did you mean "train"?'),
         ("xyzzy", 'unknown verb "xyzzy": known: compare, data, eval'),
+        ("report runs/x", 'unknown verb "report": a finished training has written RUN/report.html'),
+        ("serve runs/x", 'unknown verb "serve": pages are files to open in a browser: RUN/report.html'),
         ("data chekc translation", 'unknown command "chekc": did you mean "check"?'),
         ("data check translatoin", 'unknown task "translatoin": did you mean "translation"?'),
         ("train translatoin", 'unknown task "translatoin": did you mean "translation"?'),

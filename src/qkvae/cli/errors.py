@@ -9,6 +9,12 @@ from qkvae.config import TASKS, nearest
 
 USER, MACHINE = 2, 1
 
+_ELSEWHERE = {
+    "report": "a finished training has written RUN/report.html; qkvae look and eval --report write pages",
+    "serve": "pages are files to open in a browser: RUN/report.html, and what qkvae look writes",
+}
+"""Verbs that people look for, and where they find what they want."""
+
 _MENDABLE = (
     FileNotFoundError,
     FileExistsError,
@@ -63,7 +69,8 @@ def _misused(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
         typed, known = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
         what = "verb" if not error.command_chain else "task" if set(known) <= set(TASKS) else "command"
-        return f'unknown {what} "{typed}": {nearest(typed, known)}'
+        told = _ELSEWHERE.get(typed) if what == "verb" else None
+        return f'unknown {what} "{typed}": {told or nearest(typed, known)}'
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f'there is no place for "{error.unused_tokens[0]}": --help shows what the verb takes'
     text = str(error)
