@@ -50,11 +50,34 @@ def test_ends_within_five_percent(minutes: int, machine: Callable[[float, float]
     assert 0.95 <= share <= 1.05
 
 
-def test_long_steps_are_planned_after_the_second() -> None:
+def test_long_steps_are_planned_after_few() -> None:
     share, course, log = simulate(1, lambda now: 2.0)
     assert 0.9 <= share <= 1.05
-    assert log[1]["step"] == 2
-    assert course[3] > 0.02
+    assert log[1]["step"] == 4
+    assert course[5] > 0.02
+
+
+@pytest.mark.parametrize(("minutes", "slow", "usual"), [(1, 2.0, 0.05), (10, 13.0, 0.3)])
+def test_one_slow_step_plans_nothing(minutes: float, slow: float, usual: float) -> None:
+    for which in range(1, 8):
+        passed = iter(range(10**6))
+        share, course, _ = simulate(
+            minutes, lambda now, which=which, passed=passed: slow if next(passed) == which else usual
+        )
+        assert 0.95 <= share <= 1.05
+        assert course[12] < 0.05
+
+
+def test_a_resumed_training_plans_nothing_by_its_first_step() -> None:
+    now = [0.0]
+    planner = Planner(steps=None, seconds=600, clock=lambda: now[0], used=300, known=[Plan(0, 0.0, 2000)])
+    assert planner.change(1000, 5.0) is None
+    now[0] += 40.0
+    assert planner.change(1001, 5.0) is None
+    for step in range(1002, 1030):
+        now[0] += 0.3
+        planner.change(step, 5.0)
+    assert planner.current.steps > 1700
 
 
 def test_progress_is_continuous_and_ends_at_one() -> None:

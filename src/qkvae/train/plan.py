@@ -7,12 +7,13 @@ bends the line and never breaks it.  Plans are logged, so a run can be repeated 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _WARM = 3  # the first steps are slow and not counted; of long ones the first alone
-_FIRST = 8  # steps before the first estimate, or fewer if they take as long as lies between two looks
+_FIRST = 8  # steps before the first mean; of long ones the shortest of fewer says how many there will be
 _PROVISIONAL = 20_000  # the plan until then: long, so that hardly any progress is made under it
 _CHECK = 0.02  # part of the minutes between two looks at the clock
 _TOLERANCE = 0.01  # a plan is changed when its end is off by more than this part of the minutes
@@ -84,7 +85,9 @@ class Planner:
         # When, and at which step, the present measurement began.
         self._window: tuple[float, int] | None = None
         self._per_step: float | None = None
-        self._steps_seen = 0
+        self._settled = False  # whether enough steps have been measured for a mean
+        self._first: int | None = None  # the step at which this process began
+        self._newest, self._shortest = 0.0, math.inf  # when the newest step ended, the shortest one
 
     def used(self) -> float:
         """Seconds used so far, those before an interruption included."""
@@ -94,6 +97,7 @@ class Planner:
         """Time that went into something that is not a step."""
         if self._window is not None:
             self._window = (self._window[0] + seconds, self._window[1])
+            self._newest += seconds
 
     def change(self, step: int, pending: float) -> Plan | None:
         """The plan from ``step`` on, if it is another one.
@@ -119,19 +123,33 @@ class Planner:
     def _measure(self, step: int, left: float) -> bool:
         """Take the time; whether enough of it has passed for a new estimate of a step's."""
         now = self.used()
-        self._steps_seen += 1
-        if self._window is None:
-            self._window = (now, step)
+        self._first = step if self._first is None else self._first
+        if self._window is None:  # the first step of a process waits for much that later ones do not
+            if step > self._first:
+                self._open(now, step)
             return False
         begun, first = self._window
         assert self.budget is not None
-        if now - begun < min(_CHECK * self.budget, max(left, 0.0) / 4):
-            if self._steps_seen <= _WARM:
-                self._window = (now, step)
+        enough = now - begun >= min(_CHECK * self.budget, max(left, 0.0) / 4)
+        if self._settled:
+            if not enough:
                 return False
-            if self._per_step is not None or step - first < _FIRST:
+            assert self._per_step is not None
+            self._per_step = (self._per_step + (now - begun) / (step - first)) / 2
+        else:
+            self._shortest, self._newest = min(self._shortest, now - self._newest), now
+            if step - self._first <= _WARM and not enough:
+                self._open(now, step)
                 return False
-        fresh = (now - begun) / (step - first)
-        self._per_step = fresh if self._per_step is None else (self._per_step + fresh) / 2
-        self._window = (now, step)
+            self._settled = step - first >= _FIRST
+            if not self._settled:
+                # Long steps: a plan at once, by the shortest, which waited for nothing.
+                self._per_step = self._shortest
+                return enough and step - first > 1
+            self._per_step = (now - begun) / (step - first)
+        self._open(now, step)
         return True
+
+    def _open(self, now: float, step: int) -> None:
+        """Begin a measurement."""
+        self._window, self._newest, self._shortest = (now, step), now, math.inf
