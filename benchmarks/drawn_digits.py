@@ -27,6 +27,7 @@ from torch import Tensor
 import qkvae
 from qkvae.config.latent_uses import CodeSampling, Sampling
 from qkvae.data.pictures import Pictures
+from qkvae.tasks.vq_vae.coder import CodeCoder
 
 SURE = 0.9
 """Probability from which a picture counts as recognised."""
@@ -92,6 +93,8 @@ def draw(run: Any, count: int, like: bool, seed: int, top_p: float | None) -> tu
         raise SystemExit(f"{run.path} was told no labels: leave --like out")
     places = None if known is None else torch.arange(count) * len(known) // count
     labels = [known[place] for place in places.tolist()] if like else None
+    if top_p is not None and not isinstance(coder, CodeCoder):
+        raise SystemExit(f"{run.path} draws no codes: leave --top-p out")
     asked = Sampling(seed=seed) if top_p is None else CodeSampling(seed=seed, top_p=top_p)
     return coder.sampled(count, places, asked), labels
 

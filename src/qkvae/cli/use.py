@@ -72,7 +72,7 @@ def _instead(typed: Settings, task: str) -> Any | None:
         one, other = (_flag(asking(use)) for use in asked[:2])
         raise ValueError(f"{one} and {other} exclude each other: give one of them")
     for name, value in typed.items():
-        knowing = [use for use in own if name in _names(use)] or [use for use in _USES if name in _names(use)]
+        knowing = [use for use in own if name in _names(use)]
         if asked and asked[0] not in knowing:
             told = f"with {_flag(asking(asked[0]))}"
         elif not asked and knowing and name not in answering:

@@ -16,7 +16,7 @@ class Filtering:
     """Among which tokens the next one is drawn."""
 
     temperature: float = 1.0
-    """Divides the logits before drawing: below 1 is more certain; of text, 0 takes the best token."""
+    """Divides the logits before drawing: below 1 is more certain."""
 
     top_k: int | None = None
     """Draw among the k most probable tokens only."""

@@ -27,7 +27,8 @@ class PictureReading:
     """Folder that the paths in a table start from; the table's own if not given."""
 
     size: str | None = None
-    """Height and width, as 64 or 48x64; the pictures' own if it is one of at most 256, else 64."""
+    """Height and width, as 64 or 48x64; if not given that of --from, or the pictures' own if it is one of at
+    most 256, else 64."""
 
     channels: Literal["auto", "grey", "colour"] = "auto"
     """Grey or colour; auto is grey where every picture is."""

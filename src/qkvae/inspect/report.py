@@ -85,10 +85,10 @@ def report(facts: ReportFacts) -> str:
 _COUNTED = ("tokens", "hidden tokens", "texts", "windows", "pairs", "pictures", "signals", "clips", "rows")
 """What trainings learn from."""
 
-_CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+_CURVES: tuple[tuple[str, str | None, tuple[tuple[str, str], ...]], ...] = (
     (
         "Loss",
-        "",
+        None,
         (("loss", "training"), ("valid_loss", "validation"), ("valid_nll", "validation, −ln p alone")),
     ),
     (
@@ -117,7 +117,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Learning rate", "learning rate", (("lr", "learning rate"),)),
     ("Speed", "per second", tuple((f"{what}_per_second".replace(" ", "_"), what) for what in _COUNTED)),
 )
-"""Title, unit (that of the loss if empty), and keys of the records with the names of their lines; one without
+"""Title, unit (that of the loss if None), and keys of the records with the names of their lines; one without
 records is left out."""
 
 

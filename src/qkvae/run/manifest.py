@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import qkvae
 from qkvae.config import TASKS, TaskConfig, from_dict, nearest, to_dict
+from qkvae.config.names import as_typed
 from qkvae.run.atomic import write_json
 from qkvae.run.errors import DamagedPart, NotARun, plainly
 from qkvae.run.older import brought_up_to_date
@@ -68,7 +69,7 @@ def read_manifest(path: Path) -> Manifest:
     if "format" not in values or "task" not in values:
         cure = "give the folder that qkvae train --out made"
         if "model_type" in values:
-            cure = f"it is of a Hugging Face model: qkvae import {path.parent} --out RUN makes one of it"
+            cure = f"it is of a Hugging Face model: qkvae import {as_typed(path.parent)} --out RUN makes one of it"
         raise NotARun(f"{path} is no config of a qkvae run: {cure}")
     version = values["format"]
     if isinstance(version, int) and version > FORMAT:

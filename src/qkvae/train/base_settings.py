@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
@@ -53,11 +53,12 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     usual: Any = kind()
     if type(base.settings) in get_args(get_type_hints(kind)["model"]):  # one of several kinds of models
         usual = replace(usual, model=base.settings)
+    paths = asked.get("data", {}).get("paths", ())
     settings: Any = with_codes(base.settings, usual.model)
     if isinstance(base.settings, GridFamily) and isinstance(usual.model, GridFamily):
         model = with_body(base.settings, usual.model)
         _refuse_changes(model, asked.get("model", {}), base.path)
-        usual = replace(usual, data=_sized(usual.data, asked, base.settings.patches.size))
+        usual = replace(usual, data=with_size(usual.data, paths, base.settings.patches.size))
         return from_dict(kind, dict(asked), default=replace(usual, model=model))
     if type(settings) is not type(usual.model):
         there, here = type(base.settings).__name__, type(usual.model).__name__
@@ -69,7 +70,7 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     if isinstance(settings, Coded):
         _refuse_changes(settings, {} if adds_a_prior(base.settings, settings) else wanted, base.path)
         shape = settings.vq.shape if isinstance(settings, CodePrior) else settings.shape
-        usual = replace(usual, data=_sized(usual.data, asked, shape))
+        usual = replace(usual, data=with_size(usual.data, paths, shape))
         return from_dict(kind, dict(asked), default=replace(usual, model=settings))
     if isinstance(settings, Encoder) and type(settings.head) is not type(usual.model.head):
         settings = replace(settings, head=usual.model.head)
@@ -90,12 +91,6 @@ def configured(task: str, base: Base, asked: Mapping[str, Any]) -> Any:
     settings = replace(settings, max_length=longest)
     _refuse_lengths(base, max(longest, int(wanted.get("max_length", 0))))
     return from_dict(kind, dict(asked), default=replace(usual, data=usual_data, model=settings))
-
-
-def _sized(data: Any, asked: Mapping[str, Any], shape: Sequence[int]) -> Any:
-    """The usual data settings, by which files get the base's size; embedded data have their own."""
-    pictures = asked.get("data", {}).get("paths") and len(shape) > 1
-    return with_size(data, shape) if pictures else data
 
 
 def fitted(base: Base, model: Any) -> Any:

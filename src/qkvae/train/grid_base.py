@@ -10,6 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from qkvae.config import GridFamily, LatentData, MaskedImage, PictureData, Vision
+from qkvae.data.archives import is_archive
+from qkvae.data.files import TextFile, locate
+from qkvae.data.picture_files import TABLES
 from qkvae.nn.grid_positions import resized
 
 POSITIONS, HEAD_POSITIONS = "input.positions.table", "head.positions.table"
@@ -49,20 +52,25 @@ def with_body(there: GridFamily, usual: GridFamily) -> GridFamily:
             return replace(usual, **body)
 
 
-def with_size(data: Any, shape: Sequence[int]) -> Any:
-    """A task's usual data settings where the base has learned from pictures of (…, height, width): files get
-    the same size unless another is asked for.
+def with_size(data: Any, paths: Sequence[str], shape: Sequence[int]) -> Any:
+    """A task's usual data settings where the base has learned from pictures of (…, height, width): folders,
+    archives and tables of files get the same size unless another is asked for.  Arrays have their own.
 
-    >>> from qkvae.config import PictureData, TextData
-    >>> with_size(PictureData(), (3, 48, 64)).size
+    >>> from qkvae.config import PictureData
+    >>> with_size(PictureData(), ["."], (3, 48, 64)).size
     '48x64'
-    >>> with_size(TextData(), (3, 48, 64)) == TextData()
-    True
+
+    Raises:
+        FileNotFoundError: there is no such path.
     """
-    size = "x".join(map(str, shape[-2:]))
-    if isinstance(data, PictureData):
+    size, located = "x".join(map(str, shape[-2:])), [locate(path) for path in paths]
+    if len(shape) < 2 or not located:
+        return data
+    folders = all(path.is_dir() or is_archive(path) for path in located)
+    tables = all(TextFile(path).suffix in TABLES for path in located)
+    if isinstance(data, PictureData) and (folders or tables):
         return replace(data, size=size)
-    if isinstance(data, LatentData):
+    if isinstance(data, LatentData) and folders:
         return replace(data, pictures=replace(data.pictures, size=size))
     return data
 
