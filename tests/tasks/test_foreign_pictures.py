@@ -166,7 +166,7 @@ def test_folders_that_do_not_say_how_pictures_are_read(
     told = json.loads(path.read_text(encoding="utf-8"))
     for change, said in (
         ({"crop_size": 9}, "pictures become 9 × 9, but the model reads 8 × 8"),
-        ({"image_mean": [0.5]}, "image_mean has 1 channels, but the model reads 3"),
+        ({"image_mean": [0.5]}, "image_mean has 1 channel, but the model reads 3"),
         ({"image_mean": "grey"}, "is damaged"),
         (None, "does not exist, which says how pictures are brought to the model"),
     ):
