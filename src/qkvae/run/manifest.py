@@ -69,7 +69,8 @@ def read_manifest(path: Path) -> Manifest:
     if "format" not in values or "task" not in values:
         cure = "give the folder that qkvae train --out made"
         if "model_type" in values:
-            cure = f"it is of a Hugging Face model: qkvae import {as_typed(path.parent)} --out RUN makes one of it"
+            made = f"qkvae import {as_typed(path.parent)} --out RUN makes one of it"
+            cure = f"it is of a Hugging Face model: {made}"
         raise NotARun(f"{path} is no config of a qkvae run: {cure}")
     version = values["format"]
     if isinstance(version, int) and version > FORMAT:
