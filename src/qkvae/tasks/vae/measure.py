@@ -90,15 +90,9 @@ def posterior_means(
     return model.posterior.draw(features, features.new_zeros(len(x), model.settings.latent).float())[0]
 
 
-@torch.no_grad()
 def kl_per_dimension(model: VAE | TextVAE, x: Tensor, labels: Tensor | None) -> Float[Tensor, " latents"]:
     """The mean KL of each latent, of one draw; of a VampPrior one number for the top level."""
-    rates, generator = Rates(), torch.Generator().manual_seed(0)
-    for some, told in pieces(model, x, labels):
-        eps = torch.randn(1, len(some), model.settings.latent, generator=generator).to(some.device)
-        found = terms(model, some, eps, told)
-        rates.add(found.log_likelihood, found.kl)
-    return rates.kl
+    return bound(model, x, labels).rates.kl
 
 
 @torch.no_grad()
