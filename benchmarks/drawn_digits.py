@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 import qkvae
-from qkvae.config.latent_uses import CodeSampling, Sampling
+from qkvae.config import Filtering
 from qkvae.data.pictures import Pictures
 from qkvae.tasks.vq_vae.coder import CodeCoder
 
@@ -85,7 +85,9 @@ def learn(folder: str, real: Sequence[str], minutes: float) -> None:
     qkvae.train("image-classification", settings, minutes=minutes, out=folder)
 
 
-def draw(run: Any, count: int, like: bool, seed: int, top_p: float | None) -> tuple[Tensor, list[str] | None]:
+def draw(
+    run: Any, count: int, like: bool, seed: int, top_p: float | None = None
+) -> tuple[Tensor, list[str] | None]:
     """So many pictures, as parts of white [count, c, h, w]; with ``like`` of which label each is to be."""
     coder = run.answerer
     known = None if coder.labels is None else coder.labels.names
@@ -93,10 +95,11 @@ def draw(run: Any, count: int, like: bool, seed: int, top_p: float | None) -> tu
         raise SystemExit(f"{run.path} was told no labels: leave --like out")
     places = None if known is None else torch.arange(count) * len(known) // count
     labels = [known[place] for place in places.tolist()] if like else None
-    if top_p is not None and not isinstance(coder, CodeCoder):
+    if top_p is None:
+        return coder.drawn(count, places, False, seed), labels
+    if not isinstance(coder, CodeCoder):
         raise SystemExit(f"{run.path} draws no codes: leave --top-p out")
-    asked = Sampling(seed=seed) if top_p is None else CodeSampling(seed=seed, top_p=top_p)
-    return coder.sampled(count, places, asked), labels
+    return coder.drawn(count, places, False, seed, Filtering(top_p=top_p)), labels
 
 
 def judged(judge: Any, pictures: Tensor) -> Judged:

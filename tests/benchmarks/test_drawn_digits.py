@@ -70,6 +70,8 @@ def test_without_labels_nothing_is_asked_for(script: Any, capsys: pytest.Capture
     assert "asked for" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="leave --like out"):
         script.draw(SimpleNamespace(answerer=bare, path="runs/some"), 3, True, 1)
+    with pytest.raises(SystemExit, match="leave --top-p out"):
+        script.draw(SimpleNamespace(answerer=bare, path="runs/some"), 3, False, 1, 0.9)
 
 
 def test_a_judge_without_data_to_learn_from_is_refused(script: Any, tmp_path: Path) -> None:
