@@ -6,7 +6,7 @@ the run: it is an image-classification run, trained here on real pictures where 
 
     qkvae train vq-vae --config recipes/mnist-codes.toml --out runs/codes
     qkvae train image-generation --config recipes/mnist-prior.toml --from runs/codes --out runs/drawn
-    python benchmarks/drawn_digits.py runs/drawn --judge runs/judge \\
+    python benchmarks/drawn_digits.py runs/drawn --like label --judge runs/judge \\
         --real mnist/train-images-idx3-ubyte.gz mnist/train-labels-idx1-ubyte.gz \\
         --test mnist/t10k-images-idx3-ubyte.gz mnist/t10k-labels-idx1-ubyte.gz
 
