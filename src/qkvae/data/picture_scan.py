@@ -111,15 +111,11 @@ class Scan:
             if self._files == 1:
                 raise ValueError(f"{self._broken[0]}: mend it, or leave it out")
             shown = "; ".join(self._broken[:3]) + ("; …" if len(self._broken) > 3 else "")
-            if not self._settings.unreadable:
-                raise ValueError(
-                    f"{label}: {len(self._broken):,} of {self._files:,} pictures cannot be read ({shown}): "
-                    "mend or remove them"
-                )
+            limit = self._settings.unreadable
+            beyond = f" ({share:.0%}), more than {limit:.0%}" if limit else ""
             raise ValueError(
-                f"{label}: {len(self._broken):,} of {many(self._files, 'picture')} cannot be read "
-                f"({share:.0%}), more than {self._settings.unreadable:.0%} ({shown}): mend or remove them, "
-                "or raise unreadable"
+                f"{label}: {len(self._broken):,} of {many(self._files, 'picture')} cannot be read{beyond} "
+                f"({shown}): mend or remove them{', or raise unreadable' if limit else ''}"
             )
 
     def size(self) -> tuple[int, int]:
